@@ -1,0 +1,29 @@
+"Segment images pixel by pixel, step by step."
+__version__ = "0.1.0"
+
+from importlib import import_module as _import
+
+# Where each public name lives. Nothing is imported before it is asked for: `import pixseg` costs nothing.
+_home = dict(
+    labels='Labels CAMVID CAMVID32 PixsegError read_codes',
+    show='show_mask show_errors overlay',
+    streets='draw_street draw_streets',
+    camvid='get_camvid check_data find_pairs block_split',
+    data='seg_dls SegAugment',
+    unet='UNet draw_unet',
+    encoder='EncoderUNet',
+    loss='SegLoss class_weights',
+    metrics='confusion accuracy class_accuracy iou mean_iou',
+    train='seg_learner train_run',
+    predict='save_model load_model predict_mask predict_files evaluate',
+    widgets='MaskBrowser')
+_home = {name: module for module, names in _home.items() for name in names.split()}
+__all__ = list(_home)
+
+
+def __getattr__(name):
+    if name not in _home: raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(_import(f'.{_home[name]}', __name__), name)
+
+
+def __dir__(): return [*globals(), *__all__]

@@ -1,0 +1,49 @@
+"What only another process can show: a wheel with everything in it, and Ctrl-C from a real keyboard's signal."
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PIXSEG = [sys.executable, '-c', 'import sys; from pixseg.cli import main; sys.exit(main())']
+
+
+def test_wheel_holds_every_module_and_the_digests(tmp_path):
+    done = subprocess.run([sys.executable, '-m', 'pip', 'wheel', '--no-deps', '--no-build-isolation', '-q', '-w', tmp_path, ROOT], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    wheel, = tmp_path.glob('*.whl')
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    assert {f'pixseg/{p.name}' for p in (ROOT/'pixseg').glob('*.py')} | {'pixseg/camvid.csv'} <= inside
+
+
+def test_ctrl_c_leaves_a_usable_run(tmp_path):
+    from pixseg.streets import draw_streets
+    root, out = draw_streets(tmp_path/'streets', train=32, val=8, test=2), tmp_path/'run'
+    process = subprocess.Popen([*PIXSEG, 'train', root, '--epochs', '500', '--width', '8', '--depth', '3', '--out', out, '--device', 'cpu', '--quiet'],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.time()+120
+    while not (out/'model.safetensors').exists() and time.time() < deadline and process.poll() is None: time.sleep(.2)
+    time.sleep(.5)
+    process.send_signal(signal.SIGINT)
+    said, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert 'is usable' in said and 'Traceback' not in errors
+    scores = subprocess.run([*PIXSEG, 'evaluate', out/'model.safetensors', root, '--device', 'cpu'], capture_output=True, text=True)
+    assert scores.returncode == 0 and 'miou=' in scores.stdout, scores.stderr
+
+
+def test_kill_leaves_only_whole_files(tmp_path):
+    from pixseg.modelfile import load_model
+    from pixseg.streets import draw_streets
+    root, out = draw_streets(tmp_path/'streets', train=32, val=8, test=2), tmp_path/'run'
+    process = subprocess.Popen([*PIXSEG, 'train', root, '--epochs', '500', '--width', '8', '--depth', '3', '--out', out, '--device', 'cpu', '--quiet'],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.time()+120
+    while not (out/'checkpoint'/'state.pt').exists() and time.time() < deadline and process.poll() is None: time.sleep(.2)
+    time.sleep(1.3)
+    process.kill()
+    process.wait()
+    load_model(out/'model.safetensors')
+    load_model(out/'last.safetensors')
