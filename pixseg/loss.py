@@ -99,7 +99,7 @@ def class_weights(
     counts = torch.as_tensor(counts).cpu().double()
     if counts.ndim!=1 or (counts<0).any() or not counts.sum()>0:
         raise PixsegError(f"counts {counts.tolist()} are no class counts: give one number >= 0 per class, not all 0")
-    if how=='median': return _median_weights(counts, counts.sum() if seen is None else torch.as_tensor(seen).cpu()).float()
+    if how=='median': return _median_weights(counts, seen)
     weight = 1/(1.02 + counts/counts.sum()).log()
     if how=='sqrt': weight = weight.sqrt()/weight.sqrt().mean()
     return weight.float()
@@ -107,9 +107,10 @@ def class_weights(
 # %% ../nbs/07_loss.ipynb #00000039
 def _median_weights(counts, seen):
     "Median frequency over frequency; a class without pixels gets the weight of the rarest that has some."
-    freq,there = counts/seen,counts>0
+    freq = counts/(counts.sum() if seen is None else torch.as_tensor(seen).cpu())
+    there = counts>0
     weight = freq[there].quantile(.5)/freq
-    return weight.where(there, weight[there].max())
+    return weight.where(there, weight[there].max()).float()
 
 # %% ../nbs/07_loss.ipynb #0000004a
 def _dice(logp, targ, void):
@@ -164,7 +165,7 @@ def forward(self:SegLoss,
 )->Tensor: # scalar float32; `(B,)` if `reduction` is 'none'
     "How wrong a batch is; raises `PixsegError` for shapes or ids that do not fit."
     if self.reduction!='none': return self._of_batch(logits, targ)
-    return torch.stack([self._of_batch(*o) for o in zip(logits.split(1), targ.split(1))])
+    return torch.stack([self._of_batch(*o) for o in zip(logits.split(1), targ.split(1), strict=True)])
 
 # %% ../nbs/07_loss.ipynb #0000005b
 @patch

@@ -25,7 +25,7 @@ def _as_ids(mask, name):
     mask = mask.as_subclass(Tensor)
     if mask.dtype==torch.bool: return mask.byte()
     if mask.is_floating_point() or mask.is_complex():
-        raise PixsegError(f"`{name}` is not made of whole numbers, so it holds no class ids: take the argmax of logits first")
+        raise PixsegError(f"`{name}` holds no whole numbers, so these are no class ids: take the argmax of logits")
     return mask
 
 # %% ../nbs/08_metrics.ipynb #00000008
@@ -34,7 +34,7 @@ def _id_pairs(pred, targ):
     pred,targ = _as_ids(pred, 'pred'),_as_ids(targ, 'targ')
     if targ.ndim==pred.ndim+1 and targ.shape[1]==1: targ = targ.squeeze(1)
     if pred.shape!=targ.shape: raise PixsegError(
-        f"`pred` is {tuple(pred.shape)} but `targ` is {tuple(targ.shape)}: resize the logits to the true mask, then argmax")
+        f"`pred` is {tuple(pred.shape)} but `targ` is {tuple(targ.shape)}: resize the logits to the mask, then argmax")
     return pred.to(targ.device).flatten(),targ.flatten()
 
 # %% ../nbs/08_metrics.ipynb #0000000a
@@ -42,7 +42,7 @@ def _check_ids(pred, targ, n, void):
     "Raise `PixsegError` on an id that has no place in the table."
     bad = bad_id(pred, n)
     if bad is not None: raise PixsegError(
-        f"`pred` holds {bad}, but there are {n} classes, 0..{n-1}: a model has one output per real class and none for void")
+        f"`pred` holds {bad}, but there are {n} classes, 0..{n-1}: give the model one output per class, none for void")
     bad = bad_id(targ, n, void)
     if bad is not None: raise PixsegError(f"`targ` holds {bad}, but there are {n} classes, 0..{n-1}"
         + ("" if void is None else f", and void {void}") + ": pass its `void`, or convert the mask with `Labels.table`")
@@ -131,10 +131,11 @@ def report(
     labels:Labels, # whose real classes they count
 )->dict: # accuracy, class_accuracy, miou: float or None; iou: {class name: float or None}
     "Every figure of a table of counts as plain numbers that JSON can hold; None where there is none."
-    if len(cm)!=labels.n: raise PixsegError(f"a table of {len(cm)} classes for {labels.n} names: count with n={labels.n}")
+    if len(cm)!=labels.n:
+        raise PixsegError(f"a table of {len(cm)} classes for {labels.n} names: count with n={labels.n}")
     plain = lambda o: None if math.isnan(o) else float(o)
     return dict(accuracy=plain(accuracy(cm)), class_accuracy=plain(class_accuracy(cm)), miou=plain(mean_iou(cm)),
-                iou={name:plain(o) for name,o in zip(labels.classes, iou(cm))})
+                iou={name:plain(o) for name,o in zip(labels.classes, iou(cm), strict=True)})
 
 # %% ../nbs/08_metrics.ipynb #00000035
 def show_iou(

@@ -25,7 +25,7 @@ from fastai.callback.progress import ProgressCallback # registers itself with fa
 from fastai.callback.schedule import ParamScheduler # registers `fit_one_cycle`, `lr_find`  # noqa: F401
 from fastai.learner import Learner, Metric
 from fastai.torch_core import set_seed
-from fastai.vision import learner as _ # registers `show_results` for masks  # noqa: F401
+import fastai.vision.learner # registers `show_results` for masks  # noqa: F401
 from torch import Tensor, nn
 
 from . import __version__
@@ -33,8 +33,8 @@ from .data import normalize, seg_dls
 from .encoder import EncoderUNet, split_params
 from .labels import Labels, PixsegError
 from .loss import SegLoss, class_weights
-from .metrics import ConfusionMatrix, accuracy, iou, mean_iou
-from .modelfile import load_model, pick_precision, save_model
+from .metrics import ConfusionMatrix, accuracy, mean_iou
+from .modelfile import pick_precision, save_model
 from .show import show_grid
 from .unet import UNet
 

@@ -44,7 +44,8 @@ class ConvBlock(nn.Sequential):
         pad = int(_pick(padding, ('same', 'valid'), 'padding')=='same')
         layers = []
         for n in (n_in, n_out):
-            layers += [nn.Conv2d(n, n_out, 3, padding=pad, bias=norm=='none'), *_norm(norm, n_out), nn.ReLU(inplace=True)]
+            conv = nn.Conv2d(n, n_out, 3, padding=pad, bias=norm=='none')
+            layers += [conv, *_norm(norm, n_out), nn.ReLU(inplace=True)]
         super().__init__(*layers)
 
 # %% ../nbs/05_unet.ipynb #0000000e
@@ -74,7 +75,7 @@ class UpBlock(nn.Module):
         n_in:int, # channels from below
         n_skip:int, # channels of the skip, 0 if there is none
         n_out:int, # channels out
-        up:str='transpose', # 'transpose' learns the doubling and makes `n_out` channels; 'nearest', 'bilinear' keep `n_in`
+        up:str='transpose', # 'transpose' learns to double and gives `n_out` channels; 'nearest', 'bilinear' keep `n_in`
         norm:str='batch', # 'batch', 'group' or 'none'
         padding:str='same', # 'valid': the skip is cropped to the size of what comes from below
     ):
@@ -84,20 +85,14 @@ class UpBlock(nn.Module):
         self.conv = ConvBlock((n_out if learned else n_in)+n_skip, n_out, norm, padding)
         self.crop = padding=='valid'
 
-# %% ../nbs/05_unet.ipynb #0000001d
-@patch
-def forward(self:UpBlock,
-    x:Tensor, # from below, `(B,n_in,h,w)`
-    skip:Tensor|None=None, # from across, `(B,n_skip,H,W)` with H about 2h
-)->Tensor: # `(B,n_out,H,W)`; without a skip `(B,n_out,2h,2w)`
-    "Double, join, look around twice."
-    x = self.up(x)
-    if skip is None: return self.conv(x)
-    if self.crop: skip = _crop(skip, x.shape[-2:])
-    else: x = _fit(x, skip.shape[-2:])
-    return self.conv(torch.cat([skip, x], 1))
+    def forward(self, x, skip=None):
+        x = self.up(x)  # (B, C, 2h, 2w)
+        if skip is None: return self.conv(x)
+        if self.crop: skip = _crop(skip, x.shape[-2:])
+        else: x = _fit(x, skip.shape[-2:])
+        return self.conv(torch.cat([skip, x], 1))
 
-# %% ../nbs/05_unet.ipynb #00000023
+# %% ../nbs/05_unet.ipynb #00000022
 def init_weights(
     model:nn.Module, # changed in place
 )->nn.Module: # the same model
@@ -109,15 +104,17 @@ def init_weights(
         if m.bias is not None: nn.init.zeros_(m.bias)
     return model
 
-# %% ../nbs/05_unet.ipynb #00000028
+# %% ../nbs/05_unet.ipynb #00000027
 def _check_config(config):
     "Refuse settings that make no network."
     for k in {'n_classes', 'n_in', 'width', 'depth'} & set(config):
-        if not isinstance(config[k], int) or config[k] < 1: raise PixsegError(f"{k} is {config[k]!r}: give a whole number of at least 1")
+        if not isinstance(config[k], int) or config[k] < 1:
+            raise PixsegError(f"{k} is {config[k]!r}: give a whole number of at least 1")
     head = config['head']
-    if not isinstance(head, int) or head < 1 or head%2==0: raise PixsegError(f"head is {head!r}: give an odd kernel size, 3 or 1")
+    if not isinstance(head, int) or head < 1 or head%2==0:
+        raise PixsegError(f"head is {head!r}: give an odd kernel size, 3 or 1")
 
-# %% ../nbs/05_unet.ipynb #00000029
+# %% ../nbs/05_unet.ipynb #00000028
 def _check_input(x, model):
     "Refuse what is no batch of photographs of at least `model.min_size`."
     n_in, low, (h, w) = model.config.get('n_in', 3), model.min_size, x.shape[-2:]
@@ -128,7 +125,7 @@ def _check_input(x, model):
         raise PixsegError(f"the photograph is {h}x{w} (height x width) but this network needs at least {low}x{low}: "
                           "enlarge or pad it, or use a network of less depth")
 
-# %% ../nbs/05_unet.ipynb #0000002b
+# %% ../nbs/05_unet.ipynb #0000002a
 class UNet(nn.Module):
     "U-Net (Ronneberger et al. 2015, arXiv 1505.04597): photographs of any size in, logits of the same size out."
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB of ImageNet: near any outdoor photograph's
@@ -143,7 +140,8 @@ class UNet(nn.Module):
         padding:str='same', # 'valid' is the paper's form: 572 pixels in, 388 out
     ):
         super().__init__()
-        self.config = dict(n_classes=n_classes, n_in=n_in, width=width, depth=depth, norm=norm, up=up, head=head, padding=padding)
+        self.config = dict(n_classes=n_classes, n_in=n_in, width=width, depth=depth,
+                           norm=norm, up=up, head=head, padding=padding)
         _check_config(self.config)
         ws = [width*2**i for i in range(depth+1)]
         self.downs = nn.ModuleList(ConvBlock(a, b, norm, padding) for a, b in zip([n_in, *ws], ws[:-1]))
@@ -153,7 +151,7 @@ class UNet(nn.Module):
         self.head = nn.Conv2d(width, n_classes, head, padding=head//2 if padding=='same' else 0)
         init_weights(self)
 
-# %% ../nbs/05_unet.ipynb #0000002d
+# %% ../nbs/05_unet.ipynb #0000002c
 @patch
 def forward(self:UNet,
     x:Tensor, # normalised photographs `(B,n_in,H,W)`, float
@@ -168,7 +166,7 @@ def forward(self:UNet,
     for up, skip in zip(self.ups, reversed(skips)): x = up(x, skip)
     return self.head(x)
 
-# %% ../nbs/05_unet.ipynb #0000002f
+# %% ../nbs/05_unet.ipynb #0000002e
 @patch(as_prop=True)
 def min_size(self:UNet)->int: # pixels
     "The shortest side a photograph may have."
@@ -182,7 +180,7 @@ def _check(self:UNet, x):
     _check_input(x, self)
     if self.config['padding']=='valid': _check_valid(x.shape[-2:], self)
 
-# %% ../nbs/05_unet.ipynb #00000035
+# %% ../nbs/05_unet.ipynb #00000034
 def _number(rows):
     "Add 1, 2, ... to names that come more than once."
     total, seen, out = Counter(r[0] for r in rows), Counter(), []
@@ -191,6 +189,12 @@ def _number(rows):
         out.append((f'{name} {seen[name]}' if total[name] > 1 else name, *shape))
     return out
 
+def _parts(model):
+    "Name and module of every direct child, and of every member of a list of children."
+    for name, child in model.named_children():
+        for m in child if isinstance(child, nn.ModuleList) else [child]: yield name.removesuffix('s'), m
+
+# %% ../nbs/05_unet.ipynb #00000035
 def trace_shapes(
     model:nn.Module, # `UNet`, or any network with a `config` whose parts are its direct children
     size:tuple[int,int]=(96,128), # height and width of the photograph, pixels
@@ -199,9 +203,9 @@ def trace_shapes(
     modes = [(m, m.training) for m in model.modules()]
     x = next(model.parameters()).new_zeros(1, model.config.get('n_in', 3), *size)
     rows = [('image', *x.shape[1:])]
-    def note(name, module, args, out): rows.extend((name, *o.shape[1:]) for o in (out if isinstance(out, list) else [out]))
-    parts = [(n.removesuffix('s'), m) for n, c in model.named_children() for m in (c if isinstance(c, nn.ModuleList) else [c])]
-    hooks = [m.register_forward_hook(partial(note, n)) for n, m in parts]
+    def note(name, module, args, out):
+        rows.extend((name, *o.shape[1:]) for o in (out if isinstance(out, list) else [out]))
+    hooks = [m.register_forward_hook(partial(note, name)) for name, m in _parts(model)]
     try:
         with torch.no_grad(): out = model.eval()(x)
     finally:  # the model leaves as it came
@@ -214,7 +218,7 @@ def trace_shapes(
 def _levels(trace):
     "How many halvings below the photograph each map sits."
     out = [0]
-    for name, c, h, w in trace[1:]:
+    for name, _, h, _ in trace[1:]:
         if name.startswith('encoder'): out.append(round(math.log2(trace[0][2]/h)))
         elif name.startswith('logits'): out.append(0)
         else: out.append(out[-1] + name.startswith('pool') - name.startswith('up'))
@@ -223,7 +227,7 @@ def _levels(trace):
 def _boxes(trace):
     "Left, bottom, width and height of every map's box."
     top, levels = max(c for _, c, _, _ in trace), _levels(trace)
-    tall = {lv: max(h for (_, _, h, _), l in zip(trace, levels) if l==lv)**.5 / trace[0][2]**.5 for lv in set(levels)}
+    tall = {lv: (max(h for (_, _, h, _), l in zip(trace, levels) if l==lv)/trace[0][2])**.5 for lv in set(levels)}
     mid = {lv: -sum(tall.get(l, 0)+.3 for l in range(lv)) - tall[lv]/2 for lv in tall}
     x, boxes = 0, []
     for (_, c, h, _), lv in zip(trace, levels):
@@ -240,7 +244,7 @@ def _arrow(ax, a, b, label, color, **kw):
 def _draw_arrows(ax, trace, boxes):
     "The way of the data from box to box, and the skips."
     levels = _levels(trace)
-    for (x, y, w, h), (x2, y2, w2, h2), l, l2 in zip(boxes, boxes[1:], levels, levels[1:]):
+    for (x, y, w, h), (x2, y2, _, h2), l, l2 in zip(boxes, boxes[1:], levels, levels[1:]):
         color = 'dimgrey' if l==l2 else 'firebrick' if l2>l else 'seagreen'
         _arrow(ax, (x+w, y+h/2), (x2, y2+h2/2), 'data', color, lw=1.2)
     for i, (name, *_) in enumerate(trace):
@@ -250,7 +254,8 @@ def _draw_arrows(ax, trace, boxes):
         _arrow(ax, (x+w, y+.8*h), (x2, y+.8*h), 'skip', 'silver', lw=2.2, zorder=0)
 
 # %% ../nbs/05_unet.ipynb #0000003b
-_colors = dict(image='lightgrey', down='#9ecae1', encoder='#9ecae1', pool='#deebf7', bottom='#fdae6b', up='#a1d99b', head='#bcbddc', logits='#bcbddc')
+_colors = dict(image='lightgrey', down='#9ecae1', encoder='#9ecae1', pool='#deebf7', bottom='#fdae6b',
+               up='#a1d99b', head='#bcbddc', logits='#bcbddc')
 
 def draw_unet(
     model:nn.Module, # `UNet` or `EncoderUNet`
@@ -266,7 +271,8 @@ def draw_unet(
         ax.add_patch(Rectangle((x, y), bw, bh, facecolor=_colors[name.split()[0]], edgecolor='dimgrey', lw=.8))
         ax.text(x+bw/2, y+bh+.03, c, ha='center', va='bottom', fontsize=9, weight='bold')
         ax.text(x+bw/2, y-.03, f'{h}x{w}', ha='center', va='top', fontsize=7)
-    ax.set_title(f'{type(model).__name__}, {count_params(model):,} parameters: channels above each map, height x width below')
+    ax.set_title(f'{type(model).__name__}, {count_params(model):,} parameters: '
+                 'channels above each map, height x width below')
     ax.set(xlim=(-.2, boxes[-1][0]+.8), ylim=(min(b[1] for b in boxes)-.25, .2))
     ax.axis('off')
     return ax
@@ -277,7 +283,7 @@ def reach(
     depth:int=4, # contraction blocks of the `UNet`
     head:int=3, # kernel of its last convolution
     up:str='transpose', # 'transpose', 'nearest' or 'bilinear'
-)->tuple[int,int]: # first and last row (or column) of the photograph that can change it, as if the photograph had no edge
+)->tuple[int,int]: # first and last row (or column) that can change it, if the photograph had no edge
     "Follow one output pixel of a `UNet` with `padding='same'` back through the bottom to the photograph."
     far = 3 if up=='bilinear' else 2
     lo, hi = pos-head//2, pos+head//2
@@ -316,5 +322,6 @@ def _check_valid(size, model):
     low, step = model.min_size, 2**model.config['depth']
     fits = [low + -(-(s-low)//step)*step for s in size]
     if fits!=list(size):
-        raise PixsegError(f"the photograph is {size[0]}x{size[1]} (height x width) but with padding='valid' a side must be "
-                          f"{low}, {low+step}, {low+2*step}, ...: pad it to {fits[0]}x{fits[1]}, or use padding='same'")
+        raise PixsegError(f"the photograph is {size[0]}x{size[1]} (height x width) but with padding='valid' "
+                          f"a side must be {low}, {low+step}, {low+2*step}, ...: "
+                          f"pad it to {fits[0]}x{fits[1]}, or use padding='same'")
