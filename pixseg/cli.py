@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import sys
+import warnings
 from pathlib import Path
 
 from . import __version__
@@ -23,11 +24,12 @@ def size_arg(
 )->tuple[int,int]: # `(H,W)` in pixels
     "Read a size as given on the command line."
     try: h,w = (int(o) for o in text.lower().split('x'))
-    except ValueError: raise argparse.ArgumentTypeError(f"{text!r} is not a size: write height x width, as in 360x480") from None
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size: write height x width, as in 360x480") from None
     if min(h, w) < 1: raise argparse.ArgumentTypeError(f"{text!r} is not a size: both sides must be at least 1")
     return h,w
 
-# %% ../nbs/12_cli.ipynb #00000009
+# %% ../nbs/12_cli.ipynb #0000000a
 def positive(
     kind:type, # `int` or `float`
 ): # a reader for argparse
@@ -39,7 +41,7 @@ def positive(
         return value
     return read
 
-# %% ../nbs/12_cli.ipynb #0000000b
+# %% ../nbs/12_cli.ipynb #0000000c
 def write_json(
     data:dict, # what to write
     path:str|Path|None, # file, '-' for standard output, or `None` for nowhere
@@ -52,9 +54,10 @@ def write_json(
     try:
         part.write_text(text)
         os.replace(part, path)
-    except OSError as e: raise PixsegError(f"cannot write {path} ({e.strerror}): choose another file for --json") from None
+    except OSError as e:
+        raise PixsegError(f"cannot write {path} ({e.strerror}): choose another file for --json") from None
 
-# %% ../nbs/12_cli.ipynb #0000000c
+# %% ../nbs/12_cli.ipynb #0000000f
 def bar(
     what:str, # shown before the count
 ): # a function of (done, total) for the `progress` arguments of the library
@@ -65,16 +68,17 @@ def bar(
         print(f'\r{what} {done}/{total}', end=end, file=sys.stderr, flush=True)
     return show
 
-# %% ../nbs/12_cli.ipynb #0000000d
+# %% ../nbs/12_cli.ipynb #00000010
 def score_table(
     scores:dict, # what `evaluate` returns
 )->str: # lines of text, the overall figures last
     "Per-class IoU and the overall figures, for reading."
     rows = [f"{name:<12} {'  -  ' if v is None else f'{v:.3f}'}" for name,v in scores['iou'].items()]
     last = f"accuracy={scores['accuracy']:.4f} class_accuracy={scores['class_accuracy']:.4f} miou={scores['miou']:.4f}"
-    return '\n'.join(['class        IoU', *rows, f"{scores['n_images']} images, split {scores['split']}, {scores['seconds']:.1f} s", last])
+    judged = f"{scores['n_images']} images, split {scores['split']}, {scores['seconds']:.1f} s"
+    return '\n'.join(['class        IoU', *rows, judged, last])
 
-# %% ../nbs/12_cli.ipynb #00000010
+# %% ../nbs/12_cli.ipynb #00000013
 def data_get(args)->int:
     "Download CamVid, verify it, and say where it is."
     from pixseg.camvid import get_camvid, get_camvid32
@@ -90,7 +94,7 @@ def data_check(args)->int:
     if str(args.json) != '-': print(report)
     return 0 if report.ok else 1
 
-# %% ../nbs/12_cli.ipynb #00000012
+# %% ../nbs/12_cli.ipynb #00000015
 def train(args)->int:
     "Train on a data folder; leave a run folder."
     from pixseg.train import train_run
@@ -101,7 +105,8 @@ def train(args)->int:
     if args.no_pretrained: more['pretrained'] = False
     result = train_run(args.dir, args.out, progress=not args.quiet, **more)
     write_json(result, args.json)
-    if str(args.json) != '-': print(f"{result['out']}/model.safetensors: {_best(result['rows'])}, {result['seconds']:.0f} s")
+    if str(args.json) != '-':
+        print(f"{result['out']}/model.safetensors: {_best(result['rows'])}, {result['seconds']:.0f} s")
     return 130 if result['interrupted'] else 0
 
 def _best(rows):
@@ -109,15 +114,16 @@ def _best(rows):
     rows = [r for r in rows if r['miou'] is not None]
     if not rows: return 'no epoch was validated'
     best = max(rows, key=lambda r: r['miou'])
-    return f"best of {rows[-1]['epoch']+1} epochs is {best['epoch']+1}: val accuracy={best['accuracy']:.4f} miou={best['miou']:.4f}"
+    figures = f"val accuracy={best['accuracy']:.4f} miou={best['miou']:.4f}"
+    return f"best of {rows[-1]['epoch']+1} epochs is {best['epoch']+1}: {figures}"
 
-# %% ../nbs/12_cli.ipynb #00000013
+# %% ../nbs/12_cli.ipynb #00000016
 def evaluate(args)->int:
     "Judge a model on a split, at the labels' own resolution."
     from pixseg.modelfile import load_model
     from pixseg.predict import evaluate as run
     model = load_model(args.model, device=_device(args))
-    scores = run(model, args.dir, args.split, bs=args.bs, tta=args.tta, progress=bar('evaluated'))
+    scores = run(model, args.dir, args.split, bs=args.bs or 8, tta=args.tta, progress=bar('evaluated'))
     write_json(scores, args.json)
     if str(args.json) != '-': print(score_table(scores))
     return 0
@@ -127,16 +133,18 @@ def _device(args):
     from pixseg.modelfile import pick_device
     return args.device or pick_device()
 
-# %% ../nbs/12_cli.ipynb #00000014
+# %% ../nbs/12_cli.ipynb #00000017
 def predict(args)->int:
     "Write a mask for each photograph."
     from pixseg.modelfile import load_model
     from pixseg.predict import predict_files
     model = load_model(args.model, device=_device(args))
-    written,failed = predict_files(model, args.files, args.out, with_overlay=args.overlay, tile=args.tile, tta=args.tta, progress=bar('predicted'))
+    written,failed = predict_files(model, args.files, args.out, with_overlay=args.overlay, progress=bar('predicted'),
+                                   tile=args.tile, tta=args.tta)
     for line in failed: print(f'pixseg: {line}', file=sys.stderr)
     write_json(dict(written=[str(p) for p in written], failed=failed), args.json)
-    if str(args.json) != '-': print(f"{len(written)} mask{'s'*(len(written) != 1)} in {args.out}" + f", {len(failed)} failed"*bool(failed))
+    if str(args.json) != '-':
+        print(f"{len(written)} mask{'s'*(len(written) != 1)} in {args.out}" + f", {len(failed)} failed"*bool(failed))
     return 1 if failed else 0
 
 def export(args)->int:
@@ -146,7 +154,7 @@ def export(args)->int:
     print(export_onnx(load_model(args.model), args.onnx, args.size))
     return 0
 
-# %% ../nbs/12_cli.ipynb #00000016
+# %% ../nbs/12_cli.ipynb #00000019
 def demo(args)->int:
     "Draw street scenes, train a U-Net on them, judge it on unseen ones."
     from pixseg.modelfile import load_model
@@ -156,9 +164,10 @@ def demo(args)->int:
     out = Path(args.out)
     if (out/'run').exists(): shutil.rmtree(out/'run') # the demo's own, of an earlier time
     print(f'drawing street scenes in {out}/streets')
-    root = draw_streets(out/'streets', seed=args.seed)
+    root = draw_streets(out/'streets', train=240, val=40, test=60, seed=args.seed)
     print('training a U-Net of width 16 and depth 4')
-    result = train_run(root, out/'run', epochs=args.epochs, seed=args.seed, progress=not args.quiet, device=args.device)
+    result = train_run(root, out/'run', epochs=args.epochs, crop=(64, 96), lr=8e-3, seed=args.seed,
+                       progress=not args.quiet, device=args.device)
     if result['interrupted']: return 130
     scores = judge(load_model(out/'run'/'model.safetensors'), root, 'test', progress=bar('evaluated'))
     (out/'scores.json').write_text(json.dumps(scores, indent=1))
@@ -167,96 +176,106 @@ def demo(args)->int:
     print(f"accuracy={scores['accuracy']:.4f} miou={scores['miou']:.4f}")
     return 0
 
-# %% ../nbs/12_cli.ipynb #00000018
-def _add(sub, name, func, help, epilog=None):
-    p = sub.add_parser(name, help=help, description=help, epilog=epilog and f'example: {epilog}')
+# %% ../nbs/12_cli.ipynb #0000001b
+_options = {
+    'model': dict(metavar='MODEL', help='a .safetensors file that `pixseg train` wrote'),
+    'dir': dict(metavar='DIR', help='folder with train/ trainannot/ val/ valannot/ [test/ testannot/] [codes.txt]'),
+    'files': dict(metavar='FILES', nargs='+', help='photographs, or folders of them'),
+    '--dest': dict(metavar='DIR', help='where to put it (default: $PIXSEG_DATA, or a cache folder)'),
+    '--classes': dict(type=int, choices=(12, 32), default=12,
+                      help='12: the SegNet variant, 360x480; 32: the original classes, 720x960 (default: 12)'),
+    '--encoder': dict(metavar='NAME', help='a timm encoder with ImageNet weights, such as tf_efficientnet_lite0 or '
+                                           'resnet34 (default: U-Net from scratch)'),
+    '--no-pretrained': dict(action='store_true', help='start the encoder from random weights'),
+    '--size': dict(type=size_arg, metavar='HxW', help="size of the frames (default: the files' own)"),
+    '--crop': dict(type=size_arg, metavar='HxW', help='size of training windows (default: about half of large frames)'),
+    '--bs': dict(type=positive(int), metavar='N', help='photographs in a batch (default: by device)'),
+    '--lr': dict(type=positive(float), default=4e-3, help='top learning rate; an encoder gets a third (default: 0.004)'),
+    '--width': dict(type=positive(int), default=16, help='channels of the scratch U-Net at full size (default: 16)'),
+    '--depth': dict(type=positive(int), default=4, help='halvings of the scratch U-Net (default: 4)'),
+    '--no-class-weights': dict(action='store_true', help='count all pixels alike: for accuracy, against rare classes'),
+    '--precision': dict(choices=('auto', 'bf16', 'fp16', 'fp32'), default='auto',
+                        help='arithmetic (default: what the device does best)'),
+}
+
+# %% ../nbs/12_cli.ipynb #0000001d
+_options |= {
+    '--seed': dict(type=int, default=0, help='same seed, same run on the same machine (default: 0)'),
+    '--resume': dict(action='store_true', help='go on with the run in --out, with its own arguments'),
+    '--split': dict(default='val', help='train, val or test (default: val)'),
+    '--tta': dict(action='store_true', help='average with the mirror image: twice the time'),
+    '--overlay': dict(action='store_true', help='also write the photograph with the mask laid over it'),
+    '--tile': dict(action='store_true', help='keep the full resolution of large photographs, window by window'),
+    '--onnx': dict(required=True, metavar='FILE', help='ONNX file to write'),
+    '--device': dict(help='cpu, cuda, mps (default: the fastest there is)'),
+    '--quiet': dict(action='store_true', help='no progress bar and table'),
+    '--json': dict(metavar='FILE', help="write the result as JSON; '-' for standard output"),
+}
+
+# %% ../nbs/12_cli.ipynb #0000001e
+def _command(sub, func, name, help, options, example):
+    "Add a command with some of the shared options."
+    p = sub.add_parser(name, help=help, description=help, epilog=f'example: {example}')
     p.set_defaults(func=func)
+    for o in options.split(): p.add_argument(o, **_options[o])
     return p
 
-def _common(p, json_help=None):
-    if json_help: p.add_argument('--json', metavar='FILE', help=f"{json_help} as JSON; '-' for standard output")
-    return p
+# %% ../nbs/12_cli.ipynb #0000001f
+def _data_commands(sub):
+    p = sub.add_parser('data', help='get CamVid, or check a folder of images and masks',
+                       description='Get CamVid, or check any data folder.')
+    sub = p.add_subparsers(dest='what', required=True, metavar='get|check')
+    _command(sub, data_get, 'get', 'download CamVid, verify every file, unpack it; a download that was cut off goes on',
+             '--dest --classes', 'pixseg data get --dest data')
+    _command(sub, data_check, 'check',
+             'open every file of a data folder and list what is wrong, in which file, and what to do',
+             'dir --json', 'pixseg data check data/CamVid')
 
-def _data_parser(sub):
-    data = sub.add_parser('data', help='get CamVid, or check a folder of images and masks', description='Get CamVid, or check any data folder.')
-    sub = data.add_subparsers(dest='what', required=True, metavar='get|check')
-    p = _add(sub, 'get', data_get, 'download CamVid, verify every file and unpack it; an interrupted download goes on where it stopped', 'pixseg data get --dest data')
-    p.add_argument('--dest', metavar='DIR', help='where to put it (default: $PIXSEG_DATA, or a cache folder)')
-    p.add_argument('--classes', type=int, choices=(12, 32), default=12, help="12: the SegNet variant, 360x480; 32: the original classes, 720x960 (default: 12)")
-    p = _add(sub, 'check', data_check, 'open every file of a data folder and list what is wrong, in which file, and what to do', 'pixseg data check data/CamVid')
-    p.add_argument('dir', metavar='DIR', help='folder with train/ trainannot/ val/ valannot/ [test/ testannot/] [codes.txt]')
-    _common(p, 'write the report')
-
-# %% ../nbs/12_cli.ipynb #00000019
-def _train_parser(sub):
-    p = _add(sub, 'train', train, 'train a U-Net on a data folder', 'pixseg train data/CamVid --encoder tf_efficientnet_lite0 --minutes 10 --out runs/first')
-    p.add_argument('dir', metavar='DIR', help='data folder (see: pixseg data check)')
-    p.add_argument('--out', default='run', metavar='RUN', help='folder for the model, the metrics and pictures (default: run)')
-    p.add_argument('--encoder', metavar='NAME', help='use a timm encoder with ImageNet weights, such as tf_efficientnet_lite0 or resnet34 (default: U-Net from scratch)')
-    p.add_argument('--no-pretrained', action='store_true', help='start the encoder from random weights')
-    p.add_argument('--size', type=size_arg, metavar='HxW', help="size of the frames (default: the files' own)")
-    p.add_argument('--crop', type=size_arg, metavar='HxW', help='size of the training windows (default: about half of large frames)')
+def _train_command(sub):
+    p = _command(sub, train, 'train', 'train a U-Net on a data folder',
+                 'dir --encoder --no-pretrained --size --crop --bs --lr --width --depth --no-class-weights --seed '
+                 '--precision --device --resume --quiet --json',
+                 'pixseg train data/CamVid --encoder tf_efficientnet_lite0 --minutes 10 --out runs/first')
+    p.add_argument('--out', default='run', metavar='RUN', help='folder for model, metrics and pictures (default: run)')
     how = p.add_mutually_exclusive_group()
     how.add_argument('--epochs', type=positive(int), metavar='N', help='passes over the training frames (default: 20)')
-    how.add_argument('--minutes', type=positive(float), metavar='M', help='plan the run for so many minutes on this machine')
-    p.add_argument('--bs', type=positive(int), default=8, metavar='N', help='photographs in a batch (default: 8)')
-    p.add_argument('--lr', type=positive(float), help='top learning rate (default: 4e-3 from scratch, 2e-3 with an encoder)')
-    p.add_argument('--width', type=positive(int), default=16, help='channels of the first level of the scratch U-Net (default: 16)')
-    p.add_argument('--depth', type=positive(int), default=4, help='halvings of the scratch U-Net (default: 4)')
-    p.add_argument('--no-class-weights', action='store_true', help='count every pixel alike; better accuracy, worse rare classes')
-    p.add_argument('--seed', type=int, default=0, help='same seed, same run on the same machine (default: 0)')
-    p.add_argument('--precision', choices=('auto', 'bf16', 'fp16', 'fp32'), default='auto', help='arithmetic (default: what the device does best)')
-    p.add_argument('--device', help='cpu, cuda, mps (default: the fastest there is)')
-    p.add_argument('--resume', action='store_true', help='go on with the run in RUN, with its own arguments')
-    p.add_argument('--quiet', action='store_true', help='no progress bar and table')
-    _common(p, 'write the result')
+    how.add_argument('--minutes', type=positive(float), metavar='M', help='plan the run for so many minutes')
 
-# %% ../nbs/12_cli.ipynb #0000001a
-def _use_parsers(sub):
-    p = _add(sub, 'evaluate', evaluate, 'accuracy, class accuracy, IoU of each class and their mean, at the resolution of the labels', 'pixseg evaluate run/model.safetensors data/CamVid --split val')
-    p.add_argument('model', metavar='MODEL', help='a .safetensors file that `pixseg train` wrote')
-    p.add_argument('dir', metavar='DIR', help='data folder')
-    p.add_argument('--split', default='val', help='train, val or test (default: val)')
-    p.add_argument('--bs', type=positive(int), default=8, metavar='N', help='photographs in a batch (default: 8)')
-    p.add_argument('--tta', action='store_true', help='average with the mirror image: twice the time')
-    p.add_argument('--device', help='cpu, cuda, mps (default: the fastest there is)')
-    _common(p, 'write the scores')
-    p = _add(sub, 'predict', predict, 'write a mask of its own size for each photograph', 'pixseg predict run/model.safetensors photos/ --out masks --overlay')
-    p.add_argument('model', metavar='MODEL', help='a .safetensors file that `pixseg train` wrote')
-    p.add_argument('files', metavar='FILES', nargs='+', help='photographs, or folders of them')
-    p.add_argument('--out', required=True, metavar='DIR', help='folder for the masks (PNG, pixel value = class, coloured by a palette)')
-    p.add_argument('--overlay', action='store_true', help='also write the photograph with the mask laid over it')
-    p.add_argument('--tile', action='store_true', help='keep the full resolution of large photographs, window by window')
-    p.add_argument('--tta', action='store_true', help='average with the mirror image: twice the time')
-    p.add_argument('--device', help='cpu, cuda, mps (default: the fastest there is)')
-    _common(p, 'write the list of masks')
-    p = _add(sub, 'export', export, 'write a model for other runtimes', 'pixseg export run/model.safetensors --onnx model.onnx')
-    p.add_argument('model', metavar='MODEL', help='a .safetensors file that `pixseg train` wrote')
-    p.add_argument('--onnx', required=True, metavar='FILE', help='ONNX file to write')
-    p.add_argument('--size', type=size_arg, metavar='HxW', help='size of its input (default: the training size)')
+# %% ../nbs/12_cli.ipynb #00000021
+def _use_commands(sub):
+    _command(sub, evaluate, 'evaluate', 'accuracy, class accuracy and IoU of each class, at the size of the labels',
+             'model dir --split --bs --tta --device --json',
+             'pixseg evaluate run/model.safetensors data/CamVid --split val')
+    p = _command(sub, predict, 'predict', 'write a mask of its own size for each photograph',
+                 'model files --overlay --tile --tta --device --json',
+                 'pixseg predict run/model.safetensors photos/ --out masks --overlay')
+    p.add_argument('--out', required=True, metavar='DIR',
+                   help='folder for the masks (PNG, pixel value = class, coloured by a palette)')
+    _command(sub, export, 'export', 'write a model for other runtimes', 'model --onnx --size',
+             'pixseg export run/model.safetensors --onnx model.onnx')
 
-# %% ../nbs/12_cli.ipynb #0000001b
+# %% ../nbs/12_cli.ipynb #00000022
 def build_parser()->argparse.ArgumentParser: # the whole command line
     "All commands and their arguments."
-    parser = argparse.ArgumentParser('pixseg', description='Semantic segmentation with a U-Net: from image files to predicted masks.',
-                                     epilog='start here: pixseg demo')
+    about = 'Semantic segmentation with a U-Net: from image files to predicted masks.'
+    parser = argparse.ArgumentParser('pixseg', description=about, epilog='start here: pixseg demo')
     parser.add_argument('--version', action='version', version=f'pixseg {__version__}')
     sub = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
-    p = _add(sub, 'demo', demo, 'draw street scenes, train on them, judge the result, write pictures: about two minutes on a laptop')
+    p = _command(sub, demo, 'demo',
+                 'draw street scenes, train on them, judge the result, write pictures: about two minutes',
+                 '--seed --device --quiet', 'pixseg demo --out demo')
     p.add_argument('--out', default='demo', metavar='DIR', help='folder for everything it writes (default: demo)')
-    p.add_argument('--epochs', type=positive(int), default=14, metavar='N', help='passes over the scenes (default: 14)')
-    p.add_argument('--seed', type=int, default=0, help='another seed, other scenes (default: 0)')
-    p.add_argument('--device', help='cpu, cuda, mps (default: the fastest there is)')
-    p.add_argument('--quiet', action='store_true', help='no progress bar and table')
-    _data_parser(sub); _train_parser(sub); _use_parsers(sub)
+    p.add_argument('--epochs', type=positive(int), default=9, metavar='N', help='passes over the scenes (default: 9)')
+    _data_commands(sub); _train_command(sub); _use_commands(sub)
     return parser
 
-# %% ../nbs/12_cli.ipynb #0000001c
+# %% ../nbs/12_cli.ipynb #00000026
 def main(
     argv:list[str]|None=None, # arguments; default: those of the process
 )->int: # exit code
     "Run a command; errors that a person can mend are one line on standard error."
     args = build_parser().parse_args(argv)
+    warnings.filterwarnings('ignore', category=FutureWarning) # other libraries' notes to their developers
     try: return args.func(args)
     except PixsegError as e: print(f'pixseg: {e}', file=sys.stderr)
     except KeyboardInterrupt:

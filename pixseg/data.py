@@ -71,7 +71,8 @@ class SegAugment(ItemTransform):
         flip:float=.5, # probability of a mirror image
         void:int|None=None, # id for pixels outside of the photograph; `None`: windows stay inside
     ):
-        if not 0 < scale[0] <= scale[1]: raise PixsegError(f"scale is {scale}, but must be (low, high) with 0 < low <= high")
+        if not 0 < scale[0] <= scale[1]:
+            raise PixsegError(f"scale is {scale}, but must be (low, high) with 0 < low <= high")
         super().__init__()
         self.crop,self.scale,self.flip,self.void,self.rng = crop,scale,flip,void,np.random.default_rng(0)
 
@@ -140,7 +141,7 @@ class LightAugment(ItemTransform):
 
 # %% ../nbs/04_data.ipynb #0000001c
 class SegDL(TfmdDL):
-    "A fastai loader over `SegData` that takes whole batches by index; `epoch` and `seed` decide order and augmentation."
+    "A fastai loader over `SegData` that takes whole batches by index; `epoch` and `seed` decide all that is random."
     def __init__(self,
         dataset:SegData, # one decoded split
         bs:int=8, # photographs in a batch
@@ -239,7 +240,8 @@ def make_dls(
     moves = [SegAugment(crop, scale, flip, train.labels.void), LightAugment()] if augment else []
     ch,cw = crop or train.size
     valid_bs = max(1, min(len(valid), 2*bs*ch*cw//(valid.size[0]*valid.size[1])))
-    tdl = SegDL(train, bs=bs, shuffle=True, drop_last=True, seed=seed, device=device, after_batch=[*moves, IntToFloatTensor()])
+    tdl = SegDL(train, bs=bs, shuffle=True, drop_last=True, seed=seed, device=device,
+                after_batch=[*moves, IntToFloatTensor()])
     vdl = SegDL(valid, bs=valid_bs, seed=seed, device=device, after_batch=[IntToFloatTensor()])
     dls = DataLoaders(tdl, vdl, path=path, device=device)
     dls.labels,dls.vocab,dls.size = train.labels,list(train.labels.names),train.size
@@ -248,12 +250,13 @@ def make_dls(
 # %% ../nbs/04_data.ipynb #00000026
 def _check_enough(train:SegData, valid:SegData, bs:int)->None:
     "Fewer frames than a batch would mean an epoch without a single step."
-    if len(train) < bs: raise PixsegError(f"{len(train)} training frames do not fill a batch of {bs}: give a smaller batch size")
+    if len(train) < bs:
+        raise PixsegError(f"{len(train)} training frames do not fill a batch of {bs}: give a smaller batch size")
     if not len(valid): raise PixsegError("no validation frames: add some to `val/` or choose a splitter")
     if train.labels.void not in (None, train.labels.n):
         raise PixsegError(f"void is id {train.labels.void}, but must come last: pass `labels.void_last()`")
 
-# %% ../nbs/04_data.ipynb #00000034
+# %% ../nbs/04_data.ipynb #00000036
 def normalize(
     dls:DataLoaders, # loaders from `seg_dls`
     mean:tuple[float,float,float], # of each channel, in units of 0..1

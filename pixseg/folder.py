@@ -315,7 +315,7 @@ def check_data(
         splits[split] = SplitStats(len(pairs), dict(sizes), counts)
     return Report(root, labels, splits, problems)
 
-# %% ../nbs/02a_folder.ipynb #00000047
+# %% ../nbs/02a_folder.ipynb #00000049
 def read_pair(
     pair:Pair, # name, photograph and mask file
     table:np.ndarray, # uint8 `(256,)`: class id by file value, 255 where the value means nothing
@@ -338,14 +338,14 @@ def read_pair(
                           f"which is no class: `pixseg data check` shows every such file; fix the masks or `codes.txt`")
     return np.asarray(img),ids
 
-# %% ../nbs/02a_folder.ipynb #00000048
+# %% ../nbs/02a_folder.ipynb #0000004a
 def _open(path):
     "A decoded image, or a `PixsegError` that names the file."
     try: return decode_image(path)
     except Exception as e: # decoders raise many kinds, and here they all mean the same
         raise PixsegError(f"{path} cannot be read as an image ({why_unreadable(e)}): copy or export it again") from None
 
-# %% ../nbs/02a_folder.ipynb #0000004f
+# %% ../nbs/02a_folder.ipynb #00000051
 def label_table(
     file_labels:Labels, # how the files number the classes
     labels:Labels, # how memory numbers them

@@ -33,7 +33,8 @@ def build_model(
                           f"{', '.join(ARCHITECTURES)}: a newer pixseg may know it")
     if architecture == 'EncoderUNet': config = {**config, 'pretrained':False} # the file brings the weights
     try: return ARCHITECTURES[architecture](**config)
-    except TypeError as e: raise PixsegError(f"{architecture} does not take these arguments ({e}): a newer pixseg may") from None
+    except TypeError as e:
+        raise PixsegError(f"{architecture} does not take these arguments ({e}): a newer pixseg may") from None
 
 # %% ../nbs/08a_modelfile.ipynb #0000000d
 def make_card(
@@ -47,7 +48,8 @@ def make_card(
     if name not in ARCHITECTURES:
         raise PixsegError(f"a {name} cannot be rebuilt from a file: known are {', '.join(ARCHITECTURES)}")
     if n_out != labels.n:
-        raise PixsegError(f"the model has {n_out} outputs, but the labels name {labels.n} classes: pass the labels it was trained with")
+        raise PixsegError(f"the model has {n_out} outputs, but the labels name {labels.n} classes: "
+                          "pass the labels it was trained with")
     return dict(pixseg=__version__, architecture=name, config=model.config, labels=labels.to_dict(),
                 mean=list(model.mean), std=list(model.std), size=list(size) if size else None, **about)
 
@@ -84,13 +86,16 @@ def read_card(
     "The card of a model file, without its weights; raises `PixsegError` if it is no model file."
     path = Path(path)
     if not path.is_file():
-        raise PixsegError(f"no model file at {path}: give the path of a .safetensors file that `pixseg train` or `save_model` wrote")
+        raise PixsegError(f"no model file at {path}: give the path of a .safetensors file "
+                          "that `pixseg train` or `save_model` wrote")
     try:
         with safe_open(path, framework='pt') as f: meta = f.metadata() or {}
     except (SafetensorError, OSError) as e:
-        raise PixsegError(f"{path} is not a model file ({e}): a pixseg model is a .safetensors file written by `save_model`") from None
+        raise PixsegError(f"{path} is not a model file ({e}): "
+                          "a pixseg model is a .safetensors file written by `save_model`") from None
     if 'pixseg' not in meta:
-        raise PixsegError(f"{path} holds tensors but no pixseg card: only files written by `save_model` say which network they fit")
+        raise PixsegError(f"{path} holds tensors but no pixseg card: "
+                          "only files written by `save_model` say which network they fit")
     return json.loads(meta['pixseg'])
 
 # %% ../nbs/08a_modelfile.ipynb #00000014
@@ -103,12 +108,15 @@ def load_model(
     model = build_model(card['architecture'], card['config'])
     with safe_open(path, framework='pt') as f: weights = {k:f.get_tensor(k) for k in f.keys()}
     try: model.load_state_dict(weights) # copies, so half-width weights become whole again
-    except RuntimeError as e: raise PixsegError(f"{path}: weights and card do not fit together ({str(e).splitlines()[-1].strip()})") from None
-    model.labels,model.card,model.size = Labels.from_dict(card['labels']),card,tuple(card['size']) if card.get('size') else None
+    except RuntimeError as e:
+        reason = str(e).splitlines()[-1].strip()
+        raise PixsegError(f"{path}: weights and card do not fit together ({reason}): save it again") from None
+    model.labels,model.card = Labels.from_dict(card['labels']),card
+    model.size = tuple(card['size']) if card.get('size') else None
     model.mean,model.std = tuple(card['mean']),tuple(card['std'])
     return model.eval().to(device)
 
-# %% ../nbs/08a_modelfile.ipynb #0000001c
+# %% ../nbs/08a_modelfile.ipynb #0000001e
 def pick_device()->torch.device: # CUDA before MPS before CPU
     "The fastest device of this machine."
     if torch.cuda.is_available(): return torch.device('cuda')
@@ -119,7 +127,8 @@ def pick_precision(
 )->torch.dtype: # `bfloat16`, `float16` or `float32`
     "The fastest arithmetic that this device does in hardware and that trains safely."
     device = torch.device(device)
-    if device.type == 'cuda': return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float16
+    if device.type == 'cuda':
+        return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float16
     if device.type != 'cpu': return torch.float32
     has = lambda name: getattr(torch.cpu, name, lambda: False)()
     return torch.bfloat16 if has('_is_avx512_bf16_supported') or has('_is_amx_tile_supported') else torch.float32

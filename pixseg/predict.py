@@ -7,6 +7,7 @@ __all__ = ['open_image', 'work_size', 'predict_logits', 'predict_masks', 'predic
            'evaluate', 'save_mask', 'find_images', 'predict_files', 'export_onnx']
 
 # %% ../nbs/10_predict.ipynb #00000004
+import json
 import math
 import os
 import time
@@ -37,11 +38,13 @@ def open_image(
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
             raise PixsegError(f"{image} cannot be read as an image ({e}): give a JPEG, PNG or WebP file") from None
     if isinstance(image, Image.Image): return np.asarray(ImageOps.exif_transpose(image).convert('RGB'))
-    if isinstance(image, Tensor): image = (image.detach().cpu()*255).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
+    if isinstance(image, Tensor):
+        image = (image.detach().cpu()*255).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
     image = np.asarray(image)
     if image.dtype == np.uint8 and image.ndim == 2: image = np.stack([image]*3, -1)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise PixsegError(f"the image is a {image.dtype} array of shape {image.shape}: give uint8 (H,W,3), or a float tensor (3,H,W) in 0..1")
+        raise PixsegError(f"the image is a {image.dtype} array of shape {image.shape}: "
+                          "give uint8 (H,W,3), or a float tensor (3,H,W) in 0..1")
     return image
 
 # %% ../nbs/10_predict.ipynb #0000000d
@@ -65,7 +68,8 @@ def predict_logits(
     "Logits of a batch of photographs at the working size."
     h,w = imgs[0].shape[:2]
     if min(h, w) < model.min_size:
-        raise PixsegError(f"the image is {h}x{w}, but this network needs at least {model.min_size} pixels a side: give a larger one")
+        raise PixsegError(f"the image is {h}x{w}, but this network needs at least {model.min_size} pixels a side: "
+                          "give a larger one")
     size = work_size((h, w), getattr(model, 'size', None)) if size == 'trained' else size or (h, w)
     x = _to_input(model, imgs, size)
     with torch.autocast(x.device.type, dtype=(dtype := pick_precision(x.device)), enabled=dtype != torch.float32):
@@ -115,7 +119,7 @@ def tile_boxes(
     "Windows along one axis whose kept parts cover every pixel exactly once."
     tile = min(tile, size)
     if tile == size: return [(0, 0, size)]
-    step,boxes,kept = max(1, tile-2*margin),[],0
+    boxes,kept = [],0
     while kept < size:
         start = min(max(0, kept-margin), size-tile)
         end = size if start == size-tile else start+tile-margin
@@ -160,7 +164,8 @@ def evaluate(
             targ = torch.from_numpy(np.stack([mask for _,mask in batch]))
             cm += confusion(pred, targ, labels.n, labels.void)
             progress(done := done+len(batch), len(pairs))
-    return dict(report(cm, labels), confusion=cm.tolist(), n_images=len(pairs), split=split, seconds=round(time.perf_counter()-start, 2))
+    return dict(report(cm, labels), confusion=cm.tolist(), n_images=len(pairs), split=split,
+                seconds=round(time.perf_counter()-start, 2))
 
 # %% ../nbs/10_predict.ipynb #00000024
 def _same_size(pairs, bs):
@@ -201,7 +206,7 @@ def find_images(
         raise PixsegError(f"no images in {', '.join(map(str, where))}: wanted files ending in {' '.join(IMAGE_TYPES)}")
     return files
 
-# %% ../nbs/10_predict.ipynb #0000002f
+# %% ../nbs/10_predict.ipynb #00000030
 def predict_files(
     model:nn.Module, # from `load_model`
     files:list[str|Path], # photographs, or folders of them
@@ -224,7 +229,7 @@ def predict_files(
             progress(i+1, len(files))
     return [w.result() for w in written],failed
 
-# %% ../nbs/10_predict.ipynb #00000030
+# %% ../nbs/10_predict.ipynb #00000032
 def _targets(files, out):
     "One output name for each file; names that meet get a number rather than overwrite each other."
     used,targets = set(),{}
@@ -237,6 +242,7 @@ def _targets(files, out):
     if clash: raise PixsegError(f"{clash} would be overwritten by its own mask: choose another --out")
     return targets
 
+# %% ../nbs/10_predict.ipynb #00000033
 def _read_ahead(pool, files, n=4):
     "Photographs in order, `n` of them being read while one is used; a failure comes as the exception itself."
     def read(f):
@@ -250,10 +256,11 @@ def _read_ahead(pool, files, n=4):
 
 def _write_pair(img, mask, labels, path, with_overlay):
     "Write a mask and, if asked for, the photograph with the mask laid over it."
-    if with_overlay: Image.fromarray(overlay(img, mask, labels)).save(path.with_name(f'{path.stem}_overlay.jpg'), quality=90)
+    if with_overlay:
+        Image.fromarray(overlay(img, mask, labels)).save(path.with_name(f'{path.stem}_overlay.jpg'), quality=90)
     return save_mask(mask, labels, path)
 
-# %% ../nbs/10_predict.ipynb #00000035
+# %% ../nbs/10_predict.ipynb #00000039
 def export_onnx(
     model:nn.Module, # from `load_model`
     path:str|Path, # file to write, `*.onnx`
@@ -261,13 +268,13 @@ def export_onnx(
 )->Path: # the file written
     "Write the network as ONNX with a fixed input size and any batch size."
     try: import onnx, onnxscript # noqa: F401
-    except ImportError as e: raise PixsegError(f"ONNX export needs the package {e.name}: install pixseg with its extra, `pip install '.[onnx]'`") from None
+    except ImportError as e:
+        raise PixsegError(f"ONNX export needs the package {e.name}: `pip install '.[onnx]'` brings it") from None
     h,w = size or getattr(model, 'size', None) or (256, 256)
     x = torch.zeros(2, 3, h, w, device=next(model.parameters()).device)
-    program = torch.onnx.export(model.eval(), (x,), input_names=['image'], output_names=['logits'], dynamo=True, verbose=False,
-                                dynamic_shapes=({0:torch.export.Dim('batch', min=1)},))
+    program = torch.onnx.export(model.eval(), (x,), input_names=['image'], output_names=['logits'],
+                                dynamo=True, verbose=False, dynamic_shapes=({0:torch.export.Dim('batch', min=1)},))
     proto = program.model_proto
-    import json
     onnx.helper.set_model_props(proto, dict(pixseg=json.dumps(model.card)))
     part = Path(path).with_suffix('.part')
     onnx.save(proto, part)

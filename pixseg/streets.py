@@ -95,7 +95,7 @@ def mask(self:Canvas)->np.ndarray: # uint8 `(H,W)` class ids of `CAMVID`
     return np.array(self.ids, np.uint8)[self.ink[1::_fine,1::_fine]>>1]
 
 @patch
-def photo(self:Canvas,
+def picture(self:Canvas,
     shadow:tuple=(.5,.5,.6), # what is left of red, green and blue in shade, 0..1
     horizon:tuple=(1.,1.,1.), # the colour that distance fades into
     haze:float=math.inf, # metres at which half of a colour has faded
@@ -123,6 +123,7 @@ class Camera:
     bend:float=0. # half the curvature to the right, per metre
     rise:float=0. # half the curvature upwards, per metre
 
+# %% ../nbs/02_streets.ipynb #00000021
 @patch
 def scale(self:Camera,
     z:float, # metres along the road
@@ -141,7 +142,7 @@ def __call__(self:Camera,
     return (self.u0+k*(x-self.x)+self.focal*self.bend*ahead,
             self.v0+k*(self.height-y)-self.focal*self.rise*ahead)
 
-# %% ../nbs/02_streets.ipynb #00000024
+# %% ../nbs/02_streets.ipynb #00000025
 class _Lot:
     "Numbers 0..1 handed out in order, as lengths, choices and chances."
     def __init__(self, numbers): self.numbers = iter(numbers)
@@ -154,7 +155,7 @@ def _uniform(shape, *key):
     "Numbers 0..1 that depend on nothing but the key, on every platform."
     return np.random.Generator(np.random.PCG64(key)).random(shape)
 
-# %% ../nbs/02_streets.ipynb #00000026
+# %% ../nbs/02_streets.ipynb #00000027
 _ring = [(1,0),(.866,.5),(.5,.866),(0,1),(-.5,.866),(-.866,.5),
          (-1,0),(-.866,-.5),(-.5,-.866),(0,-1),(.5,-.866),(.866,-.5)]
 
@@ -167,26 +168,26 @@ def _swing(a):
     a = a%1.
     return 4*a-1 if a<.5 else 3-4*a
 
-# %% ../nbs/02_streets.ipynb #00000029
+# %% ../nbs/02_streets.ipynb #0000002a
 _walls = [(.58,.34,.27),(.70,.62,.50),(.76,.72,.64),(.52,.50,.49),(.44,.33,.28),(.66,.55,.45),(.82,.78,.72),
           (.55,.42,.36),(.40,.42,.46),(.72,.50,.40),(.60,.60,.56),(.50,.28,.24)]
 _roofs = [(.34,.22,.20),(.26,.27,.30),(.45,.28,.22),(.36,.34,.32)]
 _doors = [(.30,.16,.12),(.16,.26,.22),(.18,.20,.34),(.50,.12,.12),(.12,.12,.13)]
 _paints = [(.80,.80,.82),(.15,.15,.17),(.50,.52,.55),(.62,.10,.10),(.12,.20,.42),(.30,.32,.34),(.90,.90,.88),
-           (.10,.30,.22),(.70,.55,.15),(.35,.10,.14),(.30,.45,.62)]
-_fences = [(.62,.40,.18),(.88,.88,.86),(.10,.32,.34),(.52,.34,.16),(.80,.82,.84)]
+           (.10,.30,.22),(.70,.30,.12),(.35,.10,.14),(.30,.45,.62)]
+_fences = [(.92,.92,.90),(.08,.40,.44),(.84,.87,.90),(.12,.46,.42)]
 _metals = [(.14,.16,.17),(.20,.22,.23),(.11,.16,.14),(.17,.15,.16)]
 
-# %% ../nbs/02_streets.ipynb #0000002a
+# %% ../nbs/02_streets.ipynb #0000002b
 _leaves = [(.22,.36,.14),(.30,.42,.16),(.18,.32,.16),(.38,.44,.18),(.44,.42,.14),(.26,.38,.20),(.24,.40,.18)]
 _trousers = [(.12,.12,.16),(.20,.24,.38),(.30,.30,.32),(.42,.36,.28),(.16,.18,.24)]
-_coats = [(.62,.10,.14),(.84,.80,.76),(.10,.34,.52),(.56,.18,.46),(.20,.24,.44),(.70,.22,.16),(.30,.16,.40)]
-_vests = [(.84,.94,.10),(1.,.50,.06),(.78,.92,.14),(.96,.58,.10)]
+_coats = [(.72,.12,.30),(.60,.14,.50),(.42,.18,.58),(.78,.20,.40),(.52,.10,.36),(.30,.20,.62)]
+_vests = [(.84,.94,.10),(.72,.92,.12),(.92,.96,.20)]
 _skins = [(.88,.68,.56),(.70,.50,.38),(.45,.30,.22),(.92,.74,.62)]
 _hairs = [(.12,.09,.07),(.35,.24,.14),(.55,.42,.25),(.50,.50,.50)]
 _bins = [(.14,.24,.16),(.25,.25,.28),(.60,.45,.15),(.42,.36,.32),(.62,.16,.12)]
 
-# %% ../nbs/02_streets.ipynb #0000002c
+# %% ../nbs/02_streets.ipynb #0000002d
 class Scene:
     "A street that a seed decides, with the light on it and the camera that sees it at frame `t`."
     def __init__(self,
@@ -200,17 +201,17 @@ class Scene:
         self._lay_road(lot)
         self._mount_camera(lot)
         self._choose_materials(lot)
-        self.set_light(sun=max(0., lot.between(-.5,1)), dusk=max(0., lot.between(-3,1)), gain=lot.between(.82,1.14),
-            warm=lot.between(-.08,.10), haze=_lerp(150., 900., lot()), grey=lot.between(.62,.90))
+        self.set_light(sun=max(0., lot.between(-.5,1)), dusk=max(0., lot.between(-4,1)), gain=lot.between(.82,1.14),
+            warm=lot.between(-.08,.10), haze=_lerp(150., 900., lot()), grey=lot.between(.78,.95))
         self.sun_side = lot.pick([-1,1]); self.slant = lot.between(.4,1.6)
         self.blur,self.grain,self.falloff = lot(),_lerp(1., 3., lot()),lot()
 
-# %% ../nbs/02_streets.ipynb #0000002d
+# %% ../nbs/02_streets.ipynb #0000002e
 @patch
 def _lay_road(self:Scene, lot):
     self.kind = lot.pick(['city','city','suburb','suburb','park'])
     self.half = lot.between(3.2,6.2) # half the width of the road, metres
-    self.walks = (lot.between(1.4,4.2), lot.between(1.4,4.2)) # sidewalks, left and right
+    self.walks = (lot.between(1.8,4.2), lot.between(1.8,4.2)) # sidewalks, left and right
     self.drive = lot.pick([-1,1]) # the side traffic keeps to: -1 left, 1 right
     self.setback = lot.between(0,3.5)*(self.kind!='city')
     self.trees,self.parking = lot.between(.05,.95),.8*lot()*(self.half>4.4)
@@ -224,7 +225,7 @@ def _mount_camera(self:Scene, lot):
         v0=h*lot.between(.40,.54), height=lot.between(1.25,2.3), x=self.drive*self.half*lot.between(.25,.55),
         z=self.speed*self.t, bend=lot.between(-.0022,.0022), rise=lot.between(-.0002,.0004))
 
-# %% ../nbs/02_streets.ipynb #0000002e
+# %% ../nbs/02_streets.ipynb #0000002f
 @patch
 def _choose_materials(self:Scene, lot):
     g = lot.between(.24,.38); self.asphalt = (g*lot.between(.95,1.02),g,g*lot.between(1.,1.10))
@@ -235,7 +236,7 @@ def _choose_materials(self:Scene, lot):
     self.chalk,self.wear = (lot.between(.62,.92),)*3,lot()
     self.cloudy,self.bonnet = int(lot.between(0,14)),lot.chance(.55)
 
-# %% ../nbs/02_streets.ipynb #00000030
+# %% ../nbs/02_streets.ipynb #00000031
 @patch
 def set_light(self:Scene,
     sun:float=1., # 0 overcast, without shadows .. 1 clear sky
@@ -248,12 +249,12 @@ def set_light(self:Scene,
     "Choose the weather and the hour."
     self.sun,self.dusk,self.haze = sun,dusk,haze
     self.gain,self.warm = gain*(1-.32*dusk),warm+.06*dusk
-    over = (grey,grey,grey*1.02)
+    over = (grey*.97,grey,grey*1.04)
     self.zenith = _blend(_blend(over, (.30,.50,.82), sun), (.22,.24,.40), dusk)
     self.horizon = _blend(_blend(_tint(over,1.03), (.78,.85,.92), sun), (.86,.56,.40), .7*dusk)
-    self.shadow = _blend((.92,.92,.94), (.50,.54,.64), sun)
+    self.shadow = _blend((.92,.92,.94), (.58,.62,.70), sun)
 
-# %% ../nbs/02_streets.ipynb #00000033
+# %% ../nbs/02_streets.ipynb #00000034
 @patch
 def face(self:Scene,
     pts:list[tuple], # corners (x, y, z) in metres of a flat convex face
@@ -278,7 +279,7 @@ def _panel(self:Scene, x0, x1, y0, y1, z, color, name):
 def _floor(self:Scene, x0, x1, y, z0, z1, color, name):
     self.face([(x0,y,z0),(x1,y,z0),(x1,y,z1),(x0,y,z1)], color, name)
 
-# %% ../nbs/02_streets.ipynb #00000035
+# %% ../nbs/02_streets.ipynb #00000036
 @patch
 def _sides(self:Scene, x0, x1, z0, z1):
     "Which of the two long sides of a box can be seen."
@@ -293,7 +294,7 @@ def _box(self:Scene, x0, x1, y0, y1, z0, z1, color, name):
     if y1<self.camera.height: self._floor(x0,x1,y1,z0,z1,_tint(color,1.15),name)
     if z0-self.camera.z>_near: self._panel(x0,x1,y0,y1,z0,_tint(color,.86),name)
 
-# %% ../nbs/02_streets.ipynb #00000036
+# %% ../nbs/02_streets.ipynb #00000037
 @patch
 def _post(self:Scene, x, y0, y1, z, width, color, name):
     "An upright stick."
@@ -312,7 +313,7 @@ def _disc(self:Scene, x, y, z, rx, ry, color, name):
 def _shade(self:Scene, *pts):
     if max(p[2] for p in pts)-self.camera.z>_near: self.canvas.shade([self.camera(*p) for p in pts])
 
-# %% ../nbs/02_streets.ipynb #0000003a
+# %% ../nbs/02_streets.ipynb #0000003b
 def _paint_sky(s):
     c,lot = s.canvas,_Lot(_uniform(64, s.seed, 1).tolist())
     top = int(s.camera.v0)+2
@@ -327,7 +328,7 @@ def _paint_sky(s):
             ink = c.mix(_blend(s.zenith, white, .25+.2*j), 'Sky')
             c.fill([(u+rx*(p*a+.15*j),v+ry*(q*b-.2*j)) for a,b in _ring], ink)
 
-# %% ../nbs/02_streets.ipynb #0000003b
+# %% ../nbs/02_streets.ipynb #0000003c
 def _paint_skyline(s):
     c,f,lot = s.canvas,s.camera.focal,_Lot(_uniform(200, s.seed, 2).tolist())
     v = s.camera(0,0,s.camera.z+_far)[1]
@@ -342,7 +343,7 @@ def _paint_skyline(s):
             ink = c.mix(_tint(s.leaf, lot.between(.8,1.1)), 'Tree', 1.3*_far)
             c.fill([(u+w*a,v+2+h*min(b,0)) for a,b in _ring], ink)
 
-# %% ../nbs/02_streets.ipynb #0000003d
+# %% ../nbs/02_streets.ipynb #0000003e
 def _paint_ground(s):
     z,cam = [_near],s.camera
     while z[-1]<_far: z.append(z[-1]*1.25+.2)
@@ -357,7 +358,7 @@ def _mark(s, x0, x1, z0, z1, k=1.):
     "A painted line on the road, `k` from worn off to fresh."
     if z0-s.camera.z<60: s._floor(x0,x1,0,z0,z1,_blend(s.asphalt, s.chalk, k),'Road')
 
-# %% ../nbs/02_streets.ipynb #0000003e
+# %% ../nbs/02_streets.ipynb #0000003f
 def _paint_lines(s):
     z,step,half = s.camera.z-s.camera.z%(2.5*s.dash),2.5*s.dash,s.half
     while z<s.camera.z+60:
@@ -373,12 +374,13 @@ def _paint_patches(s, k):
     "Mended asphalt and zebra crossings of the 40 metres numbered `k`."
     lot = _Lot(_uniform(16, s.seed, k+10**6, 3).tolist())
     for _ in range(3):
-        x,z,n,color = lot.between(-.9,.6)*s.half,40*(k+lot()),lot.between(1.5,7.5),_tint(s.asphalt,lot.between(.8,1.18))
+        x,z,n = lot.between(-.9,.6)*s.half,40*(k+lot()),lot.between(1.5,7.5)
+        color = _tint(s.asphalt, lot.between(.86,1.12))
         if z-s.camera.z<45: s._floor(x,x+1.5,0,z,z+n,color,'Road')
     if s.kind!='park' and lot.chance(.22):
         for j in range(int(2*s.half/1.1)): _mark(s,1.1*j-s.half+.3,1.1*j-s.half+.85,40*k+20,40*k+23)
 
-# %% ../nbs/02_streets.ipynb #00000042
+# %% ../nbs/02_streets.ipynb #00000043
 class _Thing(NamedTuple):
     "Something that stands on the ground, and the numbers that decide its looks."
     kind:str # which painter draws it
@@ -394,7 +396,7 @@ def _draws(kind):
     def register(f): _painters[kind] = f; return f
     return register
 
-# %% ../nbs/02_streets.ipynb #00000044
+# %% ../nbs/02_streets.ipynb #00000045
 @_draws('building')
 def _paint_building(s, o):
     lot,side = _Lot(o.numbers),1 if o.x>0 else -1
@@ -415,7 +417,7 @@ def _paint_building(s, o):
     if not rise: s._wall(o.x,top-.25,top,z0,z1,_tint(color,1.15),'Building')
     _paint_facade(s, o, lot, floors, top/floors, color)
 
-# %% ../nbs/02_streets.ipynb #00000045
+# %% ../nbs/02_streets.ipynb #00000046
 def _paint_facade(s, o, lot, floors, storey, color):
     bays = max(2, int(o.length/lot.between(1.9,3.4))); step = o.length/bays
     near = max(o.z, s.camera.z+2)
@@ -423,7 +425,7 @@ def _paint_facade(s, o, lot, floors, storey, color):
     if wide<3: return
     w,h = step*lot.between(.34,.62),storey*lot.between(.42,.62)
     frame = _tint(color,1.2) if lot.chance(.6) else (.80,.80,.78)
-    glass = _blend((.16,.18,.22), s.zenith, lot.between(0,.3))
+    glass = _blend((.30,.35,.42), s.zenith, lot.between(0,.3))
     shop = lot.chance(.5 if s.kind=='city' else .08)
     if shop: _paint_shop(s, o, lot, storey, bays, color)
     door,doors = -1 if shop else int(lot()*bays),lot.pick(_doors)
@@ -436,7 +438,7 @@ def _paint_facade(s, o, lot, floors, storey, color):
             pane = _blend(glass, (1.,.82,.46), .9*s.dusk) if shine<.45 else _blend(glass, s.horizon, .35*shine)
             s._wall(o.x,y,y+h,z,z+w,pane,'Building')
 
-# %% ../nbs/02_streets.ipynb #00000046
+# %% ../nbs/02_streets.ipynb #00000047
 def _paint_shop(s, o, lot, storey, bays, color):
     z0,z1,step = o.z,o.z+o.length,o.length/bays
     window = _blend((.24,.26,.30), (1.,.86,.6), .3+.4*s.dusk)
@@ -444,7 +446,7 @@ def _paint_shop(s, o, lot, storey, bays, color):
     if lot.chance(.6): s._wall(o.x,.76*storey,.98*storey,z0+.2*o.length,z0+.8*o.length,lot.pick(_paints),'Building')
     for i in range(1, bays): s._wall(o.x,0,.74*storey,z0+step*i-.1,z0+step*i+.1,_tint(color,.8),'Building')
 
-# %% ../nbs/02_streets.ipynb #00000048
+# %% ../nbs/02_streets.ipynb #00000049
 @_draws('tree')
 def _paint_tree(s, o):
     lot = _Lot(o.numbers)
@@ -471,7 +473,7 @@ def _paint_garden(s, o):
         numbers = o.numbers[7*i+5:]+o.numbers[:7*i+5]
         if lot.chance(.7): _paint_tree(s, _Thing('tree', x, z, numbers))
 
-# %% ../nbs/02_streets.ipynb #0000004a
+# %% ../nbs/02_streets.ipynb #0000004b
 @_draws('fence')
 def _paint_fence(s, o):
     lot = _Lot(o.numbers[20:])
@@ -488,31 +490,31 @@ def _paint_fence(s, o):
 def _paint_lamp(s, o):
     lot,side,z = _Lot(o.numbers),1 if o.x>0 else -1,o.z
     tall,k = lot.between(5,8.5),max(s.camera.scale(o.z)*.07, .6)
-    s._post(o.x,0,tall,z,.22,s.metal,'Pole'); s._post(o.x,0,1.1,z,.34,_tint(s.metal,.9),'Pole')
+    s._post(o.x,0,tall,z,.25,s.metal,'Pole'); s._post(o.x,0,1.1,z,.38,_tint(s.metal,.9),'Pole')
     if not lot.chance(.75): return
     (u0,v0),(u1,v1) = s.camera(o.x,tall,z),s.camera(o.x-side*1.3,tall+.35,z)
     s.canvas.fill([(u0,v0-k),(u1,v1-k),(u1,v1+k),(u0,v0+k)], s.canvas.mix(s.metal, 'Pole', z-s.camera.z))
     s._disc(o.x-side*1.4,tall+.3,z,.34,.11,_blend(_tint(s.metal,1.4), (1.6,1.4,1.), s.dusk),'Pole')
 
-# %% ../nbs/02_streets.ipynb #0000004b
+# %% ../nbs/02_streets.ipynb #0000004c
 @_draws('sign')
 def _paint_sign(s, o):
     lot,x,z = _Lot(o.numbers),o.x,o.z-.05
     tall,size,shape = lot.between(2.1,3.1),lot.between(.5,.78),lot.pick(['ban','order','danger','board','board'])
     white,red,blue = (.92,.92,.90),(.78,.10,.10),(.10,.25,.62)
-    s._post(x,0,tall,o.z,.15,s.metal,'Pole')
+    s._post(x,0,tall,o.z,.18,s.metal,'Pole')
     rim,core,k = dict(ban=(red,white,.68), order=(blue,white,.35), danger=(red,white,.6), board=(0,0,0))[shape]
     for q,color in ((1,rim),(k,core)):
         if shape in ('ban','order'): s._disc(x,tall,z,size*q,size*q,color,'Sign')
         if shape=='danger':
             s.face([(x-size*q,tall-.7*size*q,z),(x+size*q,tall-.7*size*q,z),(x,tall+size*q,z)], color, 'Sign')
     if shape=='board':
-        color,w,h = lot.pick([blue,white,(.12,.42,.28),(.90,.74,.12)]),size*lot.between(.8,1.9),size*lot.between(.7,1.3)
+        color,w,h = lot.pick([blue,(.05,.34,.78),(.95,.78,.10)]),size*lot.between(.8,1.9),size*lot.between(.7,1.3)
         text = (.1,.1,.1) if color[0]>.8 else (.95,.95,.95)
         for q,p,tone in ((1,1,_tint(color,.75)),(.86,.8,color),(.6,.2,_blend(color, text, .8))):
             s._panel(x-w*q,x+w*q,tall-h*p,tall+h*p,z,tone,'Sign')
 
-# %% ../nbs/02_streets.ipynb #0000004d
+# %% ../nbs/02_streets.ipynb #0000004e
 @_draws('lights')
 def _paint_lights(s, o):
     z,on = o.z-.05,int(3*o.numbers[1])
@@ -526,11 +528,11 @@ def _paint_bin(s, o):
     lot = _Lot(o.numbers); w = lot.between(.25,.6)
     s._box(o.x-w,o.x+w,0,lot.between(.7,1.4),o.z,o.z+2*w,lot.pick(_bins),'Void')
 
-# %% ../nbs/02_streets.ipynb #0000004f
+# %% ../nbs/02_streets.ipynb #00000050
 @_draws('car')
 def _paint_car(s, o):
     lot,z = _Lot(o.numbers[3:]),s.camera.z
-    size = lot(); bus,van = size<.05,size<.15
+    size = lot(); bus,van = size<.02,size<.10
     tall = 2.9 if bus else 2.1 if van else lot.between(1.38,1.62)
     half,color = 1.15 if bus else lot.between(.82,.95),_tint(lot.pick(_paints),lot.between(.9,1.1))
     z0,z1,belt = max(o.z, z+.6),o.z+o.length*(2 if bus else 1.15 if van else 1),tall*(.5 if bus else .56)
@@ -545,7 +547,7 @@ def _paint_car(s, o):
     _paint_cabin(s, o, (x0,x1,z0,z1), belt, tall, color, van)
     if s.camera.scale(z0)>7: _paint_plates(s, o, x0, x1, z0, belt, color)
 
-# %% ../nbs/02_streets.ipynb #00000050
+# %% ../nbs/02_streets.ipynb #00000051
 def _paint_cabin(s, o, box, belt, tall, color, van):
     x0,x1,z0,z1 = box; n = z1-z0
     b0,b1,t0,t1 = (.01,.86,.03,.82) if van else (.10,.74,.24,.60) if o.way>0 else (.22,.90,.38,.76)
@@ -572,9 +574,9 @@ def _paint_plates(s, o, x0, x1, z, belt, color):
     s._panel(o.x-.26,o.x+.26,.5*belt,.5*belt+.12,z,(.86,.82,.5) if o.way>0 else (.88,.88,.88),'Car')
     s._panel(x0,x1,.20,.36,z,_tint(color,.45),'Car')
 
-# %% ../nbs/02_streets.ipynb #00000052
-def _paint_figure(s, x, y, z, lot, name, tall, swing, coat):
-    k,trousers = tall/1.7,lot.pick(_trousers)
+# %% ../nbs/02_streets.ipynb #00000053
+def _paint_figure(s, x, y, z, lot, name, tall, swing, coat, trousers):
+    k = tall/1.7
     def limb(x0, y0, x1, y1, w, color):
         a,b,c,d,w = x+k*x0,y+k*y0,x+k*x1,y+k*y1,k*w
         s.face([(a-w,b,z),(a+w,b,z),(c+w,d,z),(c-w,d,z)], color, name)
@@ -589,27 +591,28 @@ def _paint_figure(s, x, y, z, lot, name, tall, swing, coat):
 def _paint_person(s, o):
     lot = _Lot(o.numbers[3:])
     tall = lot.between(1.65,2.)*(.7 if lot.chance(.12) else 1) # some are children
-    _paint_figure(s, o.x, 0, o.z, lot, 'Pedestrian', tall, .11*_swing(lot()+.04*s.t), lot.pick(_coats))
+    _paint_figure(s, o.x, 0, o.z, lot, 'Pedestrian', tall, .11*_swing(lot()+.04*s.t),
+        lot.pick(_coats), lot.pick(_trousers))
 
-# %% ../nbs/02_streets.ipynb #00000053
+# %% ../nbs/02_streets.ipynb #00000054
 @_draws('cyclist')
 def _paint_cyclist(s, o):
     lot,x,z,black = _Lot(o.numbers[3:]),o.x,o.z,(.07,.07,.08)
-    bike,vest,pedal = lot.pick(_paints),lot.pick(_vests),.09*_swing(lot()+.05*s.t)
+    bike,vest,pedal = (.92,.92,.95),lot.pick(_vests),.09*_swing(lot()+.05*s.t)
     if o.length: # across the street
         for d in (-.52,.52):
             s._disc(x+d,.34,z,.34,.34,black,'Cyclist')
-            s._disc(x+d,.34,z-.01,.24,.24,_blend(black, s.asphalt, .8),'Cyclist')
+            s._disc(x+d,.34,z-.01,.24,.24,(.62,.64,.66),'Cyclist')
         for x0,y0,x1,y1 in ((-.52,.34,-.1,.9),(0,.36,.42,.86),(.52,.34,.40,.95)):
-            s.face([(x+x0-.04,y0,z),(x+x0+.04,y0,z),(x+x1+.04,y1,z),(x+x1-.04,y1,z)], bike, 'Cyclist')
-        for x0,x1,y in ((-.52,0,.34),(-.1,.4,.84)): s._panel(x+x0,x+x1,y,y+.07,z,bike,'Cyclist')
+            s.face([(x+x0-.06,y0,z),(x+x0+.06,y0,z),(x+x1+.06,y1,z),(x+x1-.06,y1,z)], bike, 'Cyclist')
+        for x0,x1,y in ((-.52,0,.34),(-.1,.4,.84)): s._panel(x+x0,x+x1,y,y+.10,z,bike,'Cyclist')
     else:
         s._disc(x,.34,z,.08,.34,black,'Cyclist'); s._post(x,.3,.95,z,.09,bike,'Cyclist')
         s._panel(x-.30,x+.30,.92,1.02,z,black,'Cyclist')
-    _paint_figure(s, x-.05*o.length, .36, z-.02, lot, 'Cyclist', 1.6, pedal, vest)
-    s._disc(x-.05*o.length,1.90,z-.04,.17,.12,lot.pick(_paints),'Cyclist') # helmet
+    _paint_figure(s, x-.05*o.length, .36, z-.02, lot, 'Cyclist', 1.6, pedal, vest, _tint(vest,.6))
+    s._disc(x-.05*o.length,1.90,z-.04,.17,.12,vest,'Cyclist') # helmet
 
-# %% ../nbs/02_streets.ipynb #00000055
+# %% ../nbs/02_streets.ipynb #00000056
 def _plots(s, rows, k, side):
     edge,z,end = s.half+s.walks[side>0],40.*k,40.*k+40
     p = dict(city=.94, suburb=.72, park=.25)[s.kind]
@@ -624,7 +627,7 @@ def _plots(s, rows, k, side):
         z += n
         if z>=end: return
 
-# %% ../nbs/02_streets.ipynb #00000056
+# %% ../nbs/02_streets.ipynb #00000057
 def _furniture(s, rows, k, side):
     kerb,z = s.half+.4,40.*k
     lots = iter(rows)
@@ -635,7 +638,7 @@ def _furniture(s, rows, k, side):
         if r[-1]<.8*s.trees and s.walks[side>0]>1.8: yield _Thing('tree', side*(kerb+.5), z+10*i+5*r[-2], r)
     for i in range(2):
         r = next(lots)
-        if r[-1]<.66: yield _Thing('sign', side*kerb, z+20*i+16*r[-2], r)
+        if r[-1]<.7: yield _Thing('sign', side*kerb, z+20*i+16*r[-2], r)
     r = next(lots)
     if r[-1]<.22: yield _Thing('lights', side*kerb, z+19, r)
     r = next(lots)
@@ -644,15 +647,15 @@ def _furniture(s, rows, k, side):
     if r[-1]<.13: # a railing at the kerb
         for i in range(2+int(5*r[-2])): yield _Thing('fence', side*(s.half+.25), z+2*i+20*r[-3], r, 2.)
 
-# %% ../nbs/02_streets.ipynb #00000058
+# %% ../nbs/02_streets.ipynb #00000059
 def _people(s, rows, k, side):
     z,edge = 40.*k,s.half+s.walks[side>0]
     for i,r in enumerate(rows[:5]):
         stroll = 4*_swing(r[0]+.002*s.t*r[1])
-        if r[-1]<.62: yield _Thing('person', side*_lerp(s.half+.5, edge-.4, r[2]), z+8*i+8*r[-2]+stroll, r)
+        if r[-1]<.72: yield _Thing('person', side*_lerp(s.half+.5, edge-.4, r[2]), z+8*i+8*r[-2]+stroll, r)
     r,where = rows[5],_swing(rows[5][2]+.003*s.t*(1+rows[5][1]))
     if r[-1]<.16: yield _Thing('person', .95*s.half*where, z+40*r[-2], r)
-    if r[-1]>.78: yield _Thing('cyclist', .9*s.half*where, z+40*r[-2], r, 1.)
+    if r[-1]>.74: yield _Thing('cyclist', .9*s.half*where, z+40*r[-2], r, 1.)
     for i,r in enumerate(rows[6:12]):
         if r[-1]<s.parking: yield _Thing('car', side*(s.half-1.05), z+6.6*i+r[-2], r, _lerp(3.7,4.6,r[0]), side*s.drive)
 
@@ -666,13 +669,14 @@ def _traffic(s):
         if not bike and r[-1]<.5 and not (way>0 and ahead<9):
             yield _Thing('car', x, s.camera.z+ahead, r, _lerp(3.7,4.6,r[0]), way)
 
-# %% ../nbs/02_streets.ipynb #0000005a
-_reach = dict(building=95., garden=75., tree=75., car=65., fence=36., lamp=40.) # metres; other things 30
+# %% ../nbs/02_streets.ipynb #0000005b
+_reach = dict(building=95., garden=75., tree=75., car=48., fence=30.) # metres; other things 24
 
 def _in_sight(s, o):
     ahead = o.z-s.camera.z
+    if o.kind=='car' and ahead<2.5: return False
     least = _near if o.length>=2 else 2.5 # half a person at the lens would look like nothing on earth
-    if ahead+o.length<=least or ahead>_reach.get(o.kind, 30.): return False
+    if ahead+o.length<=least or ahead>_reach.get(o.kind, 24.): return False
     a,b = s.camera(o.x,0,o.z)[0],s.camera(o.x,0,o.z+o.length)[0]
     wide = 3*s.camera.scale(o.z)
     return min(a,b)-wide<s.canvas.w and max(a,b)+wide>0
@@ -687,7 +691,7 @@ def _things(s):
     found = [o for o in found if _in_sight(s, o)]
     return sorted(found, key=lambda o: o.z+o.length/(2 if o.kind=='car' else 1), reverse=True)
 
-# %% ../nbs/02_streets.ipynb #0000005c
+# %% ../nbs/02_streets.ipynb #0000005d
 _tall = dict(tree=(4.,.2), lamp=(5.,.1), sign=(2.,.1), person=(1.4,.22), cyclist=(1.4,.22)) # height, half width
 
 def _paint_shadows(s, things):
@@ -701,7 +705,7 @@ def _paint_shadows(s, things):
         for a,b,q in ((0,0,1.3),(.8,.7,1.),(-.9,.5,1.1),(.3,-.9,.9)) if o.kind=='tree' else ():
             s._shade(*((x+d+a+1.2*q*u,0,z+1.2+b+q*v) for u,v in _ring[::2]))
 
-# %% ../nbs/02_streets.ipynb #0000005e
+# %% ../nbs/02_streets.ipynb #0000005f
 def _paint_bonnet(s):
     if not s.bonnet: return
     c,lot = s.canvas,_Lot(_uniform(8, s.seed, 5).tolist())
@@ -722,7 +726,7 @@ def paint(self:Scene):
     for o in things: _painters[o.kind](self, o)
     _paint_bonnet(self)
 
-# %% ../nbs/02_streets.ipynb #00000064
+# %% ../nbs/02_streets.ipynb #00000065
 def _soften(img, k):
     "Mix every pixel with its four neighbours, `k` in 0..1."
     for axis in (0,1):
@@ -734,7 +738,7 @@ def _soften(img, k):
 def photo(self:Scene)->np.ndarray: # uint8 `(H,W,3)`, RGB
     "What the camera records of the canvas: light, haze, lens, noise."
     h,w = self.size
-    img = self.canvas.photo(self.shadow, self.horizon, self.haze)
+    img = self.canvas.picture(self.shadow, self.horizon, self.haze)
     img = _soften(img*(np.array((1+self.warm,1.,1-self.warm))*self.gain), .2*self.blur)
     y,x = ((np.arange(h)-h/2)/h)[:,None,None],((np.arange(w)-w/2)/w)[None,:,None]
     img = img*(1-.35*self.falloff*(x*x+y*y))
@@ -743,7 +747,7 @@ def photo(self:Scene)->np.ndarray: # uint8 `(H,W,3)`, RGB
     noise = sum(_uniform((4,h,w,3), self.seed, frame, 6))-2 # four uniforms: nearly a bell curve
     return (img*255+noise*(1.73*self.grain)+.5).clip(0,255).astype(np.uint8)
 
-# %% ../nbs/02_streets.ipynb #00000069
+# %% ../nbs/02_streets.ipynb #0000006a
 def _whole(value, name, least):
     "A whole number of at least `least`, or a `PixsegError` that says so."
     try: n = operator.index(value)
@@ -756,7 +760,7 @@ def _check_size(size):
     except (TypeError, ValueError): raise PixsegError(f"size is {size!r}: give (height, width) in pixels") from None
     return _whole(h, 'height', 32),_whole(w, 'width', 32)
 
-# %% ../nbs/02_streets.ipynb #0000006a
+# %% ../nbs/02_streets.ipynb #0000006b
 def draw_street(
     seed:int, # which street, 0 or more
     size:tuple[int,int]=(96,128), # height and width in pixels, 32 or more each
@@ -770,7 +774,7 @@ def draw_street(
     s.paint()
     return s.photo(),s.canvas.mask()
 
-# %% ../nbs/02_streets.ipynb #00000075
+# %% ../nbs/02_streets.ipynb #00000076
 def _write_clip(folder, split, seed, number, size, frames):
     "All frames of one scene as two PNG files each."
     for t in range(frames):
@@ -791,7 +795,7 @@ def _is_drawn(dest, want):
     if dest.is_dir() and any(dest.iterdir()): raise PixsegError(f"{dest} is not empty: give a new folder")
     return False
 
-# %% ../nbs/02_streets.ipynb #00000076
+# %% ../nbs/02_streets.ipynb #00000077
 def draw_streets(
     dest:str|Path, # folder to make; its parent is made too
     train:int=240, # scenes to train on; 0 leaves a split out
@@ -816,7 +820,7 @@ def draw_streets(
     finally: shutil.rmtree(part, ignore_errors=True)
     return dest
 
-# %% ../nbs/02_streets.ipynb #00000077
+# %% ../nbs/02_streets.ipynb #00000078
 def _write_streets(folder, counts, want):
     "Write the splits, the class names and the note."
     folder.mkdir(parents=True)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ConfusionMetric', 'seg_metrics', 'precision_cbs', 'FastLayout', 'class_counts', 'seg_learner', 'plan_epochs',
-           'TimeBudget', 'RunFolder', 'write_csv', 'read_csv', 'show_curves', 'save_state', 'load_state', 'EpochSeed',
-           'default_crop', 'default_scale', 'make_model', 'run_config', 'train_run', 'show_predictions']
+           'TimeBudget', 'EpochSeed', 'recorded', 'RunFolder', 'write_csv', 'read_csv', 'show_curves', 'save_state',
+           'load_state', 'default_crop', 'default_scale', 'make_model', 'run_config', 'train_run', 'show_predictions']
 
 # %% ../nbs/09_train.ipynb #00000004
 import csv
@@ -24,8 +24,9 @@ from fastai.callback.fp16 import MixedPrecision
 from fastai.callback.progress import ProgressCallback # registers itself with fastai  # noqa: F401
 from fastai.callback.schedule import ParamScheduler # registers `fit_one_cycle`, `lr_find`  # noqa: F401
 from fastai.learner import Learner, Metric
-from fastai.torch_core import set_seed
+from fastai.torch_core import default_device, set_seed
 import fastai.vision.learner # registers `show_results` for masks  # noqa: F401
+from fastcore.basics import patch
 from torch import Tensor, nn
 
 from . import __version__
@@ -56,7 +57,10 @@ class ConfusionMetric(Metric):
         if self.fills: self.counts.add(learn.pred.argmax(1), learn.yb[0].as_subclass(Tensor))
 
     @property
-    def value(self): return None if self.counts.value is None or not self.counts.value.sum() else float(self.read(self.counts.value))
+    def value(self):
+        counts = self.counts.value
+        return None if counts is None or not counts.sum() else float(self.read(counts))
+
     @property
     def name(self): return self._name
 
@@ -77,7 +81,8 @@ def precision_cbs(
     names = dict(bf16=torch.bfloat16, fp16=torch.float16, fp32=torch.float32)
     if precision == 'auto': precision = pick_precision(device)
     dtype = names.get(precision, precision)
-    if dtype not in names.values(): raise PixsegError(f"precision is {precision!r}: choose from auto, {', '.join(names)}")
+    if dtype not in names.values():
+        raise PixsegError(f"precision is {precision!r}: choose from auto, {', '.join(names)}")
     if dtype == torch.float16 and torch.device(device).type != 'cuda':
         raise PixsegError("fp16 trains only on a CUDA GPU (its loss scaling lives there): take auto, bf16 or fp32")
     return [FastLayout(dtype), MixedPrecision()] if dtype == torch.float16 else [FastLayout(dtype)]
@@ -134,8 +139,8 @@ def seg_learner(
         counts = class_counts(dls.train.dataset.masks, labels.n) if weights else None
         loss_func = SegLoss(labels.void, weight=class_weights(counts, weights).to(dls.device) if weights else None)
     normalize(dls, model.mean, model.std)
-    return Learner(dls, model.to(dls.device), loss_func=loss_func, lr=lr, wd=wd, splitter=split_params, metrics=seg_metrics(labels),
-                   cbs=[*precision_cbs(precision, dls.device), *cbs], **kwargs)
+    return Learner(dls, model.to(dls.device), loss_func=loss_func, lr=lr, wd=wd, splitter=split_params,
+                   metrics=seg_metrics(labels), cbs=[*precision_cbs(precision, dls.device), *cbs], **kwargs)
 
 # %% ../nbs/09_train.ipynb #00000025
 def plan_epochs(
@@ -169,7 +174,7 @@ def _time_batch(learn, dl, train, n=3):
     learn.model.zero_grad()
     return sorted(times[1:])[n//2] # the first one warms up
 
-# %% ../nbs/09_train.ipynb #00000028
+# %% ../nbs/09_train.ipynb #0000002a
 class TimeBudget(Callback):
     "Follow the clock where it is ahead of the plan, and end on time."
     order,run_valid = -9,False # right after fastai has set `pct_train`
@@ -191,7 +196,35 @@ class TimeBudget(Callback):
         if self.share >= 1: raise CancelTrainException()
         self.learn.pct_train = min(max(self.pct_train, self.share), 1.)
 
-# %% ../nbs/09_train.ipynb #0000002c
+# %% ../nbs/09_train.ipynb #0000002e
+class EpochSeed(Callback):
+    "Make every epoch depend on the seed and its own number only, not on what happened before."
+    order,run_valid = -5,False
+    def __init__(self,
+        seed:int=0, # of the run
+        valid_every:int=1, # validate after every so many epochs, and after the last
+    ):
+        self.seed,self.valid_every = seed,valid_every
+
+    def before_train(self):
+        self.dls.train.seed,self.dls.train.epoch = self.seed,self.epoch
+        torch.manual_seed(self.seed*100_003+self.epoch)
+
+    def before_validate(self):
+        time_up = hasattr(self.learn, 'time_budget') and self.learn.time_budget.share >= 1
+        last = self.epoch == self.n_epoch-1 or time_up
+        if (self.epoch+1) % self.valid_every and not last: raise CancelValidException()
+
+# %% ../nbs/09_train.ipynb #00000030
+def recorded(
+    recorder, # fastai's `Recorder` at the end of an epoch
+)->dict: # figure by name; `None` for what was not measured
+    "The figures of an epoch; fastai's log leaves out those of a phase that was cancelled, without leaving a gap."
+    train,*valid = [n for n in recorder.metric_names if n not in ('epoch', 'time')]
+    there = [train]*(not recorder.cancel_train)+valid*(not recorder.cancel_valid)
+    return {**dict.fromkeys([train, *valid]), **dict(zip(there, recorder.log[1:]))}
+
+# %% ../nbs/09_train.ipynb #00000033
 class RunFolder(Callback):
     "Write model, metrics and checkpoint into a folder after every epoch."
     order,run_valid = 65,True # after the recorder has the epoch's figures
@@ -209,15 +242,13 @@ class RunFolder(Callback):
     def best(self): return max((r['miou'] for r in self.rows if r['miou'] is not None), default=-1)
 
     def after_epoch(self):
-        if self.epoch < self.done or len(self.recorder.log) < 3: return # skipped on resuming
-        names = [n for n in self.recorder.metric_names if n not in ('epoch', 'time')]
-        row = dict(epoch=self.epoch, **dict(zip(names, self.recorder.log[1:])))
-        row['seconds'] = round(time.perf_counter()-self.start, 2)
+        if self.epoch < self.done: return # skipped on resuming
+        row = dict(epoch=self.epoch, **recorded(self.recorder), seconds=round(time.perf_counter()-self.start, 2))
         better = row['miou'] is not None and row['miou'] > self.best
         self.rows.append(row)
         self.write(better)
 
-# %% ../nbs/09_train.ipynb #0000002e
+# %% ../nbs/09_train.ipynb #00000035
 def write_csv(
     path:str|Path, # file to write
     rows:list[dict], # one for each epoch, all with the same keys
@@ -230,7 +261,7 @@ def write_csv(
         writer.writerows({k:round(v, 6) if isinstance(v, float) else v for k,v in r.items()} for r in rows)
     os.replace(part, path)
 
-# %% ../nbs/09_train.ipynb #0000002f
+# %% ../nbs/09_train.ipynb #00000036
 def read_csv(
     path:str|Path, # a `metrics.csv`
 )->list[dict]: # its rows, numbers as numbers, empty cells as `None`
@@ -238,7 +269,7 @@ def read_csv(
     num = lambda k,v: None if v == '' else int(v) if k == 'epoch' else float(v)
     with Path(path).open(newline='') as f: return [{k:num(k, v) for k,v in r.items()} for r in csv.DictReader(f)]
 
-# %% ../nbs/09_train.ipynb #00000031
+# %% ../nbs/09_train.ipynb #00000039
 def show_curves(
     rows:list[dict], # rows of a `metrics.csv`
     axs=None, # two axes; default: new ones
@@ -253,8 +284,11 @@ def show_curves(
         ax.legend(frameon=False)
     return axs
 
-# %% ../nbs/09_train.ipynb #00000032
-def _write(self, better:bool):
+# %% ../nbs/09_train.ipynb #0000003a
+@patch
+def write(self:RunFolder,
+    better:bool, # the newest epoch is the best so far
+)->None:
     "Everything of one epoch; the checkpoint last, since it says that the epoch is done."
     learn,row = self.learn,self.rows[-1]
     scores = {k:row[k] for k in ('accuracy', 'miou') if row[k] is not None}
@@ -268,16 +302,14 @@ def _write(self, better:bool):
     plt.close(fig)
     save_state(self.out/'checkpoint'/'state.pt', learn, row['epoch']+1)
 
-RunFolder.write = _write
-
-# %% ../nbs/09_train.ipynb #00000033
+# %% ../nbs/09_train.ipynb #0000003b
 def _replace_by_copy(src:Path, dst:Path):
     "Copy a file so that the target is whole at every moment."
     part = dst.with_suffix('.part')
     part.write_bytes(src.read_bytes())
     os.replace(part, dst)
 
-# %% ../nbs/09_train.ipynb #00000035
+# %% ../nbs/09_train.ipynb #0000003d
 def save_state(
     path:Path, # file to write
     learn:Learner, # in the middle of a run
@@ -286,12 +318,13 @@ def save_state(
     "Save weights and optimiser, atomically."
     path.parent.mkdir(parents=True, exist_ok=True)
     hypers = [{k:float(v) for k,v in h.items()} for h in learn.opt.hypers]
-    opt = [{k:v for k,v in s.items() if isinstance(v, (Tensor, bool, int, float))} for s in learn.opt.state_dict()['state']]
+    plain = lambda s: {k:v for k,v in s.items() if isinstance(v, (Tensor, bool, int, float))}
+    opt = [plain(s) for s in learn.opt.state_dict()['state']]
     part = path.with_suffix('.part')
     torch.save(dict(epoch=epoch, model=learn.model.state_dict(), opt=opt, hypers=hypers), part)
     os.replace(part, path)
 
-# %% ../nbs/09_train.ipynb #00000036
+# %% ../nbs/09_train.ipynb #0000003e
 def load_state(
     path:Path, # a checkpoint
     learn:Learner, # a fresh learner of the same run
@@ -299,41 +332,25 @@ def load_state(
     "Restore weights and optimiser from a checkpoint."
     if not path.is_file(): raise PixsegError(f"nothing to resume: there is no {path}; train without --resume first")
     try: state = torch.load(path, map_location=learn.dls.device, weights_only=True)
-    except Exception as e: raise PixsegError(f"{path} is not a checkpoint of pixseg ({e}): remove it and train anew") from None
+    except Exception as e: # whatever the unpickler makes of a strange file
+        reason = str(e).splitlines()[0]
+        raise PixsegError(f"{path} is not a checkpoint of pixseg ({reason}): remove it and train anew") from None
     try: learn.model.load_state_dict(state['model'])
-    except RuntimeError: raise PixsegError(f"{path} belongs to another network: resume with the arguments in config.json") from None
+    except RuntimeError:
+        raise PixsegError(f"{path} belongs to another network: resume with the arguments in config.json") from None
     learn.create_opt()
     learn.opt.load_state_dict(dict(state=state['opt'], hypers=state['hypers']))
     return state['epoch']
 
-# %% ../nbs/09_train.ipynb #00000037
-class EpochSeed(Callback):
-    "Make every epoch depend on the seed and its own number only, not on what happened before."
-    order,run_valid = -5,False
-    def __init__(self,
-        seed:int=0, # of the run
-        valid_every:int=1, # validate after every so many epochs, and after the last
-    ):
-        self.seed,self.valid_every = seed,valid_every
-
-    def before_train(self):
-        self.dls.train.seed,self.dls.train.epoch = self.seed,self.epoch
-        torch.manual_seed(self.seed*100_003+self.epoch)
-
-    def before_validate(self):
-        last = self.epoch == self.n_epoch-1 or (hasattr(self.learn, 'time_budget') and self.learn.time_budget.share >= 1)
-        if (self.epoch+1) % self.valid_every and not last: raise CancelValidException()
-
-# %% ../nbs/09_train.ipynb #0000003c
+# %% ../nbs/09_train.ipynb #00000045
 def default_crop(
     size:tuple[int,int], # `(H,W)` of the frames
 )->tuple[int,int]: # `(H,W)` of the training windows, multiples of 32 where frames are large
-    "Windows of about half the frame's side; whole frames where they are small."
-    h,w = size
-    if h*w <= 160*224: return size
-    return tuple(max(32, round(s*8/15/32)*32) for s in (h, w)) # 360x480 -> 192x256
+    "Windows of about half the frame's side, of 128 pixels where that is less; small frames as a whole."
+    share = max(8/15, 128/min(size))
+    return size if share >= 1 else tuple(round(s*share/32)*32 for s in size) # 360x480 -> 192x256
 
-# %% ../nbs/09_train.ipynb #0000003d
+# %% ../nbs/09_train.ipynb #00000046
 def default_scale(
     size:tuple[int,int], # `(H,W)` of the frames
     crop:tuple[int,int], # `(H,W)` of the windows
@@ -341,7 +358,7 @@ def default_scale(
     "From the whole frame in one window up to slightly enlarged."
     return (max(min(c/s for c,s in zip(crop, size)), .5), 1.1) if crop != size else (.75, 1.5)
 
-# %% ../nbs/09_train.ipynb #0000003f
+# %% ../nbs/09_train.ipynb #00000049
 def make_model(
     labels:Labels, # classes, void last
     encoder:str|None=None, # a timm encoder; `None`: the U-Net from scratch
@@ -350,9 +367,10 @@ def make_model(
     pretrained:bool=True, # ImageNet weights for the encoder
 )->nn.Module: # `UNet` or `EncoderUNet`
     "The network that the arguments of a run ask for."
-    return EncoderUNet(labels.n, encoder, pretrained=pretrained) if encoder else UNet(labels.n, width=width, depth=depth)
+    if encoder: return EncoderUNet(labels.n, encoder, pretrained=pretrained)
+    return UNet(labels.n, width=width, depth=depth)
 
-# %% ../nbs/09_train.ipynb #00000041
+# %% ../nbs/09_train.ipynb #0000004c
 def run_config(
     out:Path, # folder of the run
     resume:bool, # take the arguments of the run that is there
@@ -366,7 +384,7 @@ def run_config(
     if path.is_file(): raise PixsegError(f"{out} already holds a run: choose another --out, or go on with --resume")
     return args
 
-# %% ../nbs/09_train.ipynb #00000042
+# %% ../nbs/09_train.ipynb #0000004d
 def train_run(
     root:str|Path, # data folder
     out:str|Path, # folder of the run; made if missing
@@ -388,27 +406,30 @@ def train_run(
     args = run_config(out, resume, root=str(root), **args)
     learn = _run_learner(args, device)
     done,rows = _resume(out, learn, resume)
-    epochs,every = _plan(args, learn, say)
+    learn,epochs,every = _plan(args, learn, say)
     _write_config(out, args, learn, epochs, every)
     folder = RunFolder(out, dict(recipe=_recipe(args, epochs), **(about or {})), rows, done)
     return _fit(learn, folder, args, epochs, every, done, progress, say, started)
 
-# %% ../nbs/09_train.ipynb #00000044
-_defaults = dict(bs=8, lr=None, wd=1e-2, width=16, depth=4, weights='sqrt', seed=0, precision='auto', pretrained=True, device=None, about=None)
+# %% ../nbs/09_train.ipynb #00000050
+_few = 12 # epochs; fewer at full size teach less than four times as many at half the size
+_defaults = dict(bs=None, lr=4e-3, wd=1e-2, width=16, depth=4, weights='sqrt', seed=0, precision='auto',
+                 pretrained=True, device=None, about=None)
 
 def _run_learner(args, device):
     "Data, network and learner of a run."
     set_seed(args['seed'])
     pair = lambda k: tuple(args[k]) if args[k] else None
+    device = device or default_device()
+    args['bs'] = args['bs'] or (4 if torch.device(device).type == 'cpu' else 8) # a CPU gains nothing from more
     dls = seg_dls(args['root'], pair('size'), pair('crop'), args['bs'], seed=args['seed'], device=device)
     crop = pair('crop') or default_crop(dls.size)
     for tfm in dls.train.after_batch.fs:
         if hasattr(tfm, 'crop'): tfm.crop,tfm.scale = crop,default_scale(dls.size, crop)
     model = make_model(dls.labels, args['encoder'], args['width'], args['depth'], args['pretrained'])
-    lr = args['lr'] or (2e-3 if args['encoder'] else 4e-3)
-    return seg_learner(dls, model, weights=args['weights'], lr=lr, wd=args['wd'], precision=args['precision'])
+    return seg_learner(dls, model, weights=args['weights'], lr=args['lr'], wd=args['wd'], precision=args['precision'])
 
-# %% ../nbs/09_train.ipynb #00000045
+# %% ../nbs/09_train.ipynb #00000051
 def _resume(out, learn, resume):
     "Epochs done and their rows, from an earlier part of the run."
     if not resume: return 0,[]
@@ -416,35 +437,42 @@ def _resume(out, learn, resume):
     return done,[r for r in read_csv(out/'metrics.csv') if r['epoch'] < done]
 
 def _plan(args, learn, say):
-    "Epochs and validation interval, said aloud if they were planned by the clock."
-    if args.get('planned'): return args['planned']
-    if not args['minutes']: return args['epochs'],1
+    "Learner, epochs and validation interval, said aloud if they were planned by the clock."
+    if args.get('planned'): return learn,*args['planned']
+    if not args['minutes']: return learn,args['epochs'],1
     epochs,every = plan_epochs(learn, args['minutes'])
+    h,w = learn.dls.size
+    if epochs < _few and min(h, w) >= 256 and not (args['size'] or args['crop']):
+        say(f"only {epochs} epochs would fit at {h}x{w}: frames are held at {h//2}x{w//2}; --size {h}x{w} keeps them")
+        args['size'] = (h//2, w//2)
+        return _plan(args, _run_learner(args, learn.dls.device), say)
     often = '' if every == 1 else f', validated after every {every}'
     say(f"plan: {epochs} epochs of {len(learn.dls.train)} steps in {args['minutes']:g} minutes{often}")
-    return epochs,every
+    return learn,epochs,every
 
-# %% ../nbs/09_train.ipynb #00000046
+# %% ../nbs/09_train.ipynb #00000052
 def _write_config(out, args, learn, epochs, every):
     "What was asked for and what was decided, as JSON."
     out.mkdir(parents=True, exist_ok=True)
     crop = next((t.crop for t in learn.dls.train.after_batch.fs if getattr(t, 'crop', None)), learn.dls.size)
-    decided = dict(planned=[epochs, every], size=learn.dls.size, crop=crop, lr=learn.lr, network=type(learn.model).__name__,
-                   arithmetic=str(learn.fast_layout.dtype), torch=torch.__version__, pixseg=__version__,
-                   device=str(learn.dls.device), threads=torch.get_num_threads(), frames=[len(dl.dataset) for dl in learn.dls.loaders])
+    decided = dict(planned=[epochs, every], size=learn.dls.size, crop=crop, lr=learn.lr,
+                   network=type(learn.model).__name__, arithmetic=str(learn.fast_layout.dtype),
+                   torch=torch.__version__, pixseg=__version__, device=str(learn.dls.device),
+                   threads=torch.get_num_threads(), frames=[len(dl.dataset) for dl in learn.dls.loaders])
     part = out/'config.part'
     part.write_text(json.dumps({**args, **decided}, indent=1))
     os.replace(part, out/'config.json')
 
 def _recipe(args, epochs): return {**{k:args[k] for k in ('bs', 'wd', 'weights', 'seed', 'minutes')}, 'epochs':epochs}
 
-# %% ../nbs/09_train.ipynb #00000048
+# %% ../nbs/09_train.ipynb #00000054
 def _fit(learn, folder, args, epochs, every, done, progress, say, started):
     "Train, survive an interruption, and tell how it went."
     cbs = [EpochSeed(args['seed'], every), folder]
     if args['minutes']:
         spent = folder.rows[-1]['seconds'] if folder.rows else time.perf_counter()-started
-        cbs.append(TimeBudget(args['minutes']*60, spent, reserve=_time_batch(learn, learn.dls.valid, False)*len(learn.dls.valid)))
+        reserve = _time_batch(learn, learn.dls.valid, False)*len(learn.dls.valid)
+        cbs.append(TimeBudget(args['minutes']*60, spent, reserve))
     quiet = [] if progress else [learn.no_bar(), learn.no_logging()]
     interrupted = False
     with ExitStack() as stack:
@@ -456,7 +484,7 @@ def _fit(learn, folder, args, epochs, every, done, progress, say, started):
     return dict(out=str(folder.out), rows=folder.rows, best=folder.best if folder.best >= 0 else None,
                 interrupted=interrupted, seconds=time.perf_counter()-started)
 
-# %% ../nbs/09_train.ipynb #00000049
+# %% ../nbs/09_train.ipynb #00000055
 def _rates(learn):
     "One top rate; a pretrained encoder, which has less to learn, gets a third of it."
     return slice(learn.lr/3, learn.lr) if len(split_params(learn.model)) > 1 else learn.lr
@@ -471,7 +499,7 @@ def _leave_usable(learn, folder, say):
     done = folder.rows[-1]['epoch']+1 if folder.rows else 0
     say(f"interrupted after {done} whole epoch{'s'*(done != 1)}: {model} is usable; --resume goes on from there")
 
-# %% ../nbs/09_train.ipynb #0000004a
+# %% ../nbs/09_train.ipynb #00000056
 def show_predictions(
     learn:Learner, # trained, or interrupted
     path:str|Path|None=None, # PNG to write; `None`: only return the figure
@@ -484,6 +512,7 @@ def show_predictions(
     mean,std = (x.new_tensor(o)[:,None,None] for o in (learn.model.mean, learn.model.std))
     with torch.no_grad(): pred = learn.model.eval()((x-mean)/std).argmax(1).cpu().numpy()
     imgs = [i.permute(1, 2, 0).numpy() for i in data.imgs[idxs]]
-    fig = show_grid(imgs, [m.numpy() for m in data.masks[idxs]], data.labels, preds=list(pred), titles=[data.names[i] for i in idxs])
+    masks,names = [m.numpy() for m in data.masks[idxs]],[data.names[i] for i in idxs]
+    fig = show_grid(imgs, masks, data.labels, preds=list(pred), titles=names)
     if path: fig.savefig(path, dpi=80, bbox_inches='tight'); plt.close(fig)
     return fig

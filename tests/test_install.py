@@ -1,4 +1,5 @@
 "What only another process can show: a wheel with everything in it, and Ctrl-C from a real keyboard's signal."
+import re
 import signal
 import subprocess
 import sys
@@ -47,3 +48,11 @@ def test_kill_leaves_only_whole_files(tmp_path):
     process.wait()
     load_model(out/'model.safetensors')
     load_model(out/'last.safetensors')
+
+
+def test_demo_ends_with_its_result(tmp_path):
+    done = subprocess.run([*PIXSEG, 'demo', '--epochs', '1', '--out', tmp_path/'demo', '--device', 'cpu', '--quiet'], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r'accuracy=0\.\d{4} miou=0\.\d{4}', done.stdout.splitlines()[-1])
+    assert {'scores.json', 'scores.txt'} <= {p.name for p in (tmp_path/'demo').iterdir()}
+    assert (tmp_path/'demo'/'run'/'predictions.png').stat().st_size > 1000

@@ -53,6 +53,8 @@ def test_notebook_opens_on_github_with_its_results(path):
     code = [c for c in nb['cells'] if c['cell_type'] == 'code']
     assert not [o for c in code for o in c['outputs'] if o['output_type'] == 'error']
     assert any(c['outputs'] for c in code), 'no saved results'
+    views = [o for c in code for o in c['outputs'] if any('widget-view' in m for m in o.get('data', {}))]
+    assert views == [], 'a saved widget view shows as "model not found"'
     assert path.stat().st_size < 700_000
     text = path.read_text()
     assert not re.search(r'(/tmp/|/home/|/root/|/Users/)\w', text), 'a path of somebody\'s machine'
