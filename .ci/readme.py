@@ -24,6 +24,13 @@ def settings() -> configparser.SectionProxy:
 def text(value) -> str: return ''.join(value) if isinstance(value, list) else value
 
 
+def markdown_table(html: str) -> str:
+    "The rows of an HTML table (fastai's table of epochs) as markdown; nothing for other HTML."
+    rows = [re.findall(r'<t[hd][^>]*>(.*?)</t[hd]>', row, re.S) for row in re.findall(r'<tr[^>]*>(.*?)</tr>', html, re.S)]
+    rows = [f"| {' | '.join(cells)} |" for cells in rows if cells]
+    return '\n'.join([rows[0], '|---'*rows[0].count(' | ')+'|---|', *rows[1:]])+'\n' if rows else ''
+
+
 def output_markdown(out: dict, name: str, figures: dict) -> str:
     "One output of a cell as markdown; pictures are collected in `figures` by file name."
     if out['output_type'] == 'stream': return f"```\n{text(out['text']).rstrip()}\n```\n"
@@ -32,8 +39,8 @@ def output_markdown(out: dict, name: str, figures: dict) -> str:
         if mime in data:
             figures[f'{name}.{ext}'] = base64.b64decode(text(data[mime]))
             return f'![](nbs/images/{name}.{ext})\n'
+    if 'text/html' in data: return markdown_table(text(data['text/html']))
     if 'text/markdown' in data: return text(data['text/markdown']).rstrip()+'\n'
-    if 'text/html' in data and '<table' in text(data['text/html']): return ''
     return f"```\n{text(data['text/plain']).rstrip()}\n```\n" if 'text/plain' in data else ''
 
 
