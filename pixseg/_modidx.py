@@ -33,6 +33,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'pixseg.camvid.text_progress': ('camvid.html#text_progress', 'pixseg/camvid.py'),
                                'pixseg.camvid.verify_camvid': ('camvid.html#verify_camvid', 'pixseg/camvid.py')},
             'pixseg.cli': { 'pixseg.cli._best': ('cli.html#_best', 'pixseg/cli.py'),
+                            'pixseg.cli._clear_demo': ('cli.html#_clear_demo', 'pixseg/cli.py'),
                             'pixseg.cli._command': ('cli.html#_command', 'pixseg/cli.py'),
                             'pixseg.cli._data_commands': ('cli.html#_data_commands', 'pixseg/cli.py'),
                             'pixseg.cli._device': ('cli.html#_device', 'pixseg/cli.py'),

@@ -155,6 +155,15 @@ def export(args)->int:
     return 0
 
 # %% ../nbs/12_cli.ipynb #00000019
+def _clear_demo(out):
+    "Remove the run of an earlier demo, and nothing else."
+    run,config = out/'run',out/'run'/'config.json'
+    if not run.exists() or not any(run.iterdir()): return
+    if not config.is_file() or json.loads(config.read_text()).get('root') != str(out/'streets'):
+        raise PixsegError(f"{run} is not the run of an earlier demo and would be overwritten: choose another --out")
+    shutil.rmtree(run)
+
+# %% ../nbs/12_cli.ipynb #0000001a
 def demo(args)->int:
     "Draw street scenes, train a U-Net on them, judge it on unseen ones."
     from pixseg.modelfile import load_model
@@ -162,7 +171,7 @@ def demo(args)->int:
     from pixseg.streets import draw_streets
     from pixseg.train import train_run
     out = Path(args.out)
-    if (out/'run').exists(): shutil.rmtree(out/'run') # the demo's own, of an earlier time
+    _clear_demo(out)
     print(f'drawing street scenes in {out}/streets')
     root = draw_streets(out/'streets', train=240, val=40, test=60, seed=args.seed)
     print('training a U-Net of width 16 and depth 4')
@@ -176,7 +185,7 @@ def demo(args)->int:
     print(f"accuracy={scores['accuracy']:.4f} miou={scores['miou']:.4f}")
     return 0
 
-# %% ../nbs/12_cli.ipynb #0000001b
+# %% ../nbs/12_cli.ipynb #0000001c
 _options = {
     'model': dict(metavar='MODEL', help='a .safetensors file that `pixseg train` wrote'),
     'dir': dict(metavar='DIR', help='folder with train/ trainannot/ val/ valannot/ [test/ testannot/] [codes.txt]'),
@@ -198,7 +207,7 @@ _options = {
                         help='arithmetic (default: what the device does best)'),
 }
 
-# %% ../nbs/12_cli.ipynb #0000001d
+# %% ../nbs/12_cli.ipynb #0000001e
 _options |= {
     '--seed': dict(type=int, default=0, help='same seed, same run on the same machine (default: 0)'),
     '--resume': dict(action='store_true', help='go on with the run in --out, with its own arguments'),
@@ -212,7 +221,7 @@ _options |= {
     '--json': dict(metavar='FILE', help="write the result as JSON; '-' for standard output"),
 }
 
-# %% ../nbs/12_cli.ipynb #0000001e
+# %% ../nbs/12_cli.ipynb #0000001f
 def _command(sub, func, name, help, options, example):
     "Add a command with some of the shared options."
     p = sub.add_parser(name, help=help, description=help, epilog=f'example: {example}')
@@ -220,7 +229,7 @@ def _command(sub, func, name, help, options, example):
     for o in options.split(): p.add_argument(o, **_options[o])
     return p
 
-# %% ../nbs/12_cli.ipynb #0000001f
+# %% ../nbs/12_cli.ipynb #00000020
 def _data_commands(sub):
     p = sub.add_parser('data', help='get CamVid, or check a folder of images and masks',
                        description='Get CamVid, or check any data folder.')
@@ -241,7 +250,7 @@ def _train_command(sub):
     how.add_argument('--epochs', type=positive(int), metavar='N', help='passes over the training frames (default: 20)')
     how.add_argument('--minutes', type=positive(float), metavar='M', help='plan the run for so many minutes')
 
-# %% ../nbs/12_cli.ipynb #00000021
+# %% ../nbs/12_cli.ipynb #00000022
 def _use_commands(sub):
     _command(sub, evaluate, 'evaluate', 'accuracy, class accuracy and IoU of each class, at the size of the labels',
              'model dir --split --bs --tta --device --json',
@@ -254,7 +263,7 @@ def _use_commands(sub):
     _command(sub, export, 'export', 'write a model for other runtimes', 'model --onnx --size',
              'pixseg export run/model.safetensors --onnx model.onnx')
 
-# %% ../nbs/12_cli.ipynb #00000022
+# %% ../nbs/12_cli.ipynb #00000023
 def build_parser()->argparse.ArgumentParser: # the whole command line
     "All commands and their arguments."
     about = 'Semantic segmentation with a U-Net: from image files to predicted masks.'
@@ -269,7 +278,7 @@ def build_parser()->argparse.ArgumentParser: # the whole command line
     _data_commands(sub); _train_command(sub); _use_commands(sub)
     return parser
 
-# %% ../nbs/12_cli.ipynb #00000026
+# %% ../nbs/12_cli.ipynb #00000027
 def main(
     argv:list[str]|None=None, # arguments; default: those of the process
 )->int: # exit code

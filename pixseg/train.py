@@ -381,7 +381,8 @@ def run_config(
     if resume:
         if not path.is_file(): raise PixsegError(f"nothing to resume: there is no {path}; train without --resume first")
         return {**args, **json.loads(path.read_text()), 'root':args['root']}
-    if path.is_file(): raise PixsegError(f"{out} already holds a run: choose another --out, or go on with --resume")
+    if (Path(out)/'checkpoint'/'state.pt').is_file(): # without one there is nothing that could be lost
+        raise PixsegError(f"{out} already holds a run: choose another --out, or go on with --resume")
     return args
 
 # %% ../nbs/09_train.ipynb #0000004d
