@@ -92,7 +92,7 @@ def _check_mask(mask, size, labels, who):
         f"{who} holds {mask.max()}, but the {len(labels)} labels are 0..{len(labels)-1}: use `Labels.table` first")
     return np.require(mask, np.uint8, 'W') # torch counts only what it may write to
 
-# %% ../nbs/11_widgets.ipynb #f53ed0dc
+# %% ../nbs/11_widgets.ipynb #c7e2dcd4
 def _check_conf(conf, size, who):
     "Confidence as uint8 `(H,W)`, 255 for 1; None stays None."
     if conf is None: return None
@@ -100,7 +100,7 @@ def _check_conf(conf, size, who):
     conf = np.asarray(conf)
     if conf.shape!=size: raise PixsegError(f"{who} is {conf.shape} but its photograph {size} (H,W): resize one")
     if conf.dtype.kind!='f' or not np.isfinite(conf).all() or conf.min()<-1e-3 or conf.max()>1.001: raise PixsegError(
-        f"{who} is {conf.dtype}, {conf.min():.3g} to {conf.max():.3g}: give floats 0..1, such as softmax of the class said")
+        f"{who} is {conf.dtype}, {conf.min():.3g} to {conf.max():.3g}: give floats 0..1, such as a softmax")
     return (conf.clip(0, 1)*255).round().astype(np.uint8)
 
 def _check_len(items, n, what):
@@ -338,7 +338,7 @@ def _first(self:MaskBrowser, budget):
         pool.shutdown(cancel_futures=True)
     return there
 
-# %% ../nbs/11_widgets.ipynb #730b2956
+# %% ../nbs/11_widgets.ipynb #bb66078a
 @patch
 def _make_widget(self:MaskBrowser, step):
     "The widget with everything it starts with."
@@ -347,12 +347,13 @@ def _make_widget(self:MaskBrowser, step):
     conf = bool(self._there.get('conf/0/0') or self.steps[0].conf)
     views = ['prediction', *['truth', 'curtain', 'errors']*bool(self.truth), *['confidence']*conf]
     meta = dict(names=f.names, sizes=[[-(-h//k), -(-w//k), k] for (h,w),k in zip(f.sizes, thin)], labels=labels.names,
-        void=labels.void, truth=bool(self.truth), conf=conf, views=views, columns=self.scores.columns, heat=_heat.tolist(),
-        errors=dict(names=_error_names, colors=_error_colors.tolist()),
+        void=labels.void, truth=bool(self.truth), conf=conf, views=views, columns=self.scores.columns,
+        heat=_heat.tolist(), errors=dict(names=_error_names, colors=_error_colors.tolist()),
         palettes=dict(labels=labels.colors, safe=safe_colors(labels)))
     pred = {k:v for k,v in self._there.items() if k.startswith(('pred', 'conf'))}
+    js,style = ((here/o).read_text('utf-8') for o in ('viewer.js', 'viewer.css'))
     return MaskView(_meta=meta, _pack={k:v for k,v in self._there.items() if k not in pred}, _step0=pred, steps=[step],
-        _tables=self.scores.packed(), _esm=(here/'viewer.js').read_text('utf-8'), _css=(here/'viewer.css').read_text('utf-8'))
+                    _tables=self.scores.packed(), _esm=js, _css=style)
 
 @patch
 def packed(self:_Scores): return [o.tobytes() for o in self.tables]
@@ -368,12 +369,13 @@ def __repr__(self:MaskBrowser):
     truth = 'no truth' if self.truth is None else 'truth'
     return f'MaskBrowser({len(self.frames)} photographs, {self.labels.n} classes, {truth})'
 
-# %% ../nbs/11_widgets.ipynb #ec24c712
+# %% ../nbs/11_widgets.ipynb #54a5a5a7
 @patch
 def picture(self:MaskBrowser)->np.ndarray: # uint8 `(H,W,3)`, of the photograph's own size
     "The picture that the state asks for, in numpy: what the browser must show."
     i,img,colors = self.index,self.frames.img(self.index),self.widget._meta['palettes'][self.palette]
-    labels,on = Labels(self.labels.names, colors, self.labels.void),np.array([o not in self.off for o in self.labels.names])
+    labels = Labels(self.labels.names, colors, self.labels.void)
+    on = np.array([o not in self.off for o in labels.names])
     (pred,conf),targ = self.steps[self.step](i),self.truth and self.truth(i)[0]
     if self.view=='errors': return _mix_errors(img, pred, targ, labels, self.opacity, on)
     if self.view=='confidence': return _mix_conf(img, pred, conf, self.opacity, on)
