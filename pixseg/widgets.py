@@ -292,7 +292,7 @@ class MaskView(_Choosy):
     _tables = List(Bytes()).tag(sync=True) # scores, one table a step
     _esm,_css = (Unicode().tag(sync=True) for _ in range(2)) # viewer.js, viewer.css
 
-# %% ../nbs/11_widgets.ipynb #661add4b
+# %% ../nbs/11_widgets.ipynb #f86b876b
 class MaskBrowser:
     "Look through photographs with their predicted and true masks; its last line in a cell shows it."
     def __init__(self,
@@ -313,7 +313,7 @@ class MaskBrowser:
         self._sender = _Sender(self.frames, self.steps, self.truth)
         self._there,self._sent = self._first(budget),True
         self.widget = self._make_widget(step)
-        self.widget.on_msg(self._hear)
+        self.widget.on_msg(lambda *message: self._hear(*message)) # defined further down
 
 # %% ../nbs/11_widgets.ipynb #dca48a33
 @patch
