@@ -435,7 +435,7 @@ def add_step(self:MaskBrowser,
     self.widget._tables = self.scores.packed()
     self.widget.steps = [*self.widget.steps, str(name)]
 
-# %% ../nbs/11_widgets.ipynb #ed5d9b93
+# %% ../nbs/11_widgets.ipynb #56e9ab67
 @patch
 def _sheet(self:MaskBrowser, n=4, side=240):
     "The first frames that are there, masks laid over, side by side as JPEG."
@@ -457,6 +457,7 @@ def _repr_mimebundle_(self:MaskBrowser, **kwargs):
     self._sent = True
     bundle = self.widget._repr_mimebundle_(**kwargs)
     data,meta = bundle if isinstance(bundle, tuple) else (bundle,{})
+    if type(self.widget.comm).__name__=='DummyComm': data = {} # no kernel, so no browser listens
     if 'google.colab' not in sys.modules: data['image/jpeg'] = base64.b64encode(self._sheet()).decode()
     return {**data, 'text/plain':repr(self)},meta
 
