@@ -55,10 +55,10 @@ def _mix_conf(img, pred, conf, alpha, on):
     mix = (1-alpha)*_grey(img) + alpha*_heat[255-conf]
     return np.where(on[pred][...,None], mix, _grey(img)).round().astype(np.uint8)
 
-# %% ../nbs/11_widgets.ipynb #da137943
+# %% ../nbs/11_widgets.ipynb #bd3d42d1
 def _pack(mask):
     "A uint8 array as deflated bytes."
-    return zlib.compress(np.ascontiguousarray(mask, np.uint8), 6)
+    return zlib.compress(np.ascontiguousarray(mask, np.uint8), 3) # 6 takes three times as long for a third less
 
 def _unpack(data, size):
     "The array back; writable, or torch would complain."
@@ -131,13 +131,15 @@ class _Frames:
             raise e if isinstance(self.images[i], Path) else PixsegError(f"{self.names[i]}: {e}") from e
         return last[1]
 
-# %% ../nbs/11_widgets.ipynb #9cc5cb5e
+# %% ../nbs/11_widgets.ipynb #cf46448a
 @patch
 def _size(self:_Frames, i):
     "Height and width of photograph `i`, upright; of a file, only the head is read."
     if isinstance(self.images[i], Path):
         try:
-            with Image.open(self.images[i]) as im: return im.size if im.getexif().get(274, 1)>=5 else im.size[::-1]
+            with Image.open(self.images[i]) as im: # asking a PNG for its EXIF decodes all of it
+                exif = im.getexif() if im.format!='PNG' or 'exif' in im.info else {}
+                return im.size if exif.get(274, 1)>=5 else im.size[::-1]
         except Exception: pass # `open_image` says what is wrong with it
     return self.img(i).shape[:2]
 
