@@ -6,11 +6,12 @@
 __all__ = ['open_image', 'work_size', 'predict_logits', 'predict_masks', 'predict_mask', 'tile_boxes', 'predict_tiled',
            'evaluate', 'save_mask', 'find_images', 'predict_files', 'export_onnx']
 
-# %% ../nbs/10_predict.ipynb #00000004
+# %% ../nbs/10_predict.ipynb #f9d7858b
 import json
 import math
 import os
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -145,7 +146,27 @@ def predict_tiled(
             mask[y0:y1, x0:x1] = part[y0-y:y1-y, x0-x:x1-x]
     return mask
 
-# %% ../nbs/10_predict.ipynb #00000023
+# %% ../nbs/10_predict.ipynb #56b5f249
+def _ahead(pool, f, items, n):
+    "Each item with `f(item)`, in order; `n` of them are being made while one is used."
+    waiting = deque()
+    for o in items:
+        waiting.append((o, pool.submit(f, o)))
+        if len(waiting) > n:
+            o,job = waiting.popleft()
+            yield o,job.result()
+    for o,job in waiting: yield o,job.result()
+
+def _one_behind(batches, predict):
+    "Each batch with its masks as an array; the next one is under way already."
+    before = None
+    for batch in batches:
+        masks = predict(batch)
+        if before: yield before[0],before[1].cpu().numpy()
+        before = batch,masks
+    if before: yield before[0],before[1].cpu().numpy()
+
+# %% ../nbs/10_predict.ipynb #f5f7e19e
 def evaluate(
     model:nn.Module, # from `load_model`
     root:str|Path, # data folder
@@ -157,22 +178,22 @@ def evaluate(
     "Accuracy, class accuracy and IoU over a split, void left out, at the labels' own resolution."
     start,pairs,labels = time.perf_counter(),find_pairs(root, split),model.labels
     table,cm = label_table(find_labels(root), labels),torch.zeros(labels.n, labels.n, dtype=torch.int64)
+    predict = lambda batch: predict_masks(model, [img for img,_ in batch], **kwargs)
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        read,done = pool.map(lambda p: read_pair(p, table), pairs),0
-        for batch in _same_size(read, bs):
-            pred = predict_masks(model, [img for img,_ in batch], **kwargs).cpu()
-            targ = torch.from_numpy(np.stack([mask for _,mask in batch]))
-            cm += confusion(pred, targ, labels.n, labels.void)
+        read,done = (o for _,o in _ahead(pool, lambda p: read_pair(p, table), pairs, 2*bs)),0
+        for batch,pred in _one_behind(_same_size(read, bs), predict):
+            cm += confusion(pred, np.stack([mask for _,mask in batch]), labels.n, labels.void)
             progress(done := done+len(batch), len(pairs))
     return dict(report(cm, labels), confusion=cm.tolist(), n_images=len(pairs), split=split,
                 seconds=round(time.perf_counter()-start, 2))
 
-# %% ../nbs/10_predict.ipynb #00000024
+# %% ../nbs/10_predict.ipynb #37e2c974
 def _same_size(pairs, bs):
-    "Group consecutive pairs of one size into batches of at most `bs`."
+    "Group consecutive pairs of one size into batches of at most `bs`, fewer if they are large."
     batch = []
     for pair in pairs:
-        if batch and (len(batch) == bs or pair[0].shape != batch[0][0].shape):
+        h,w = pair[0].shape[:2]
+        if batch and (len(batch) >= min(bs, 2**21//(h*w)) or pair[0].shape != batch[0][0].shape):
             yield batch
             batch = []
         batch.append(pair)
@@ -206,7 +227,7 @@ def find_images(
         raise PixsegError(f"no images in {', '.join(map(str, where))}: wanted files ending in {' '.join(IMAGE_TYPES)}")
     return files
 
-# %% ../nbs/10_predict.ipynb #00000030
+# %% ../nbs/10_predict.ipynb #c5f584f4
 def predict_files(
     model:nn.Module, # from `load_model`
     files:list[str|Path], # photographs, or folders of them
@@ -220,14 +241,36 @@ def predict_files(
     targets = _targets(files, out)
     out.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for i,(f,img) in enumerate(_read_ahead(pool, files)):
-            try:
-                if isinstance(img, Exception): raise img
-                mask = predict_mask(model, img, **kwargs)
+        for batch,masks in _one_behind(_readable(pool, files, failed), lambda b: _predict_batch(model, b, failed, **kwargs)):
+            for (img,f),mask in zip(batch, masks): # no masks: the reason stands in `failed`
                 written.append(pool.submit(_write_pair, img, mask, model.labels, targets[f], with_overlay))
-            except PixsegError as e: failed.append(str(e) if str(f) in str(e) else f'{f}: {e}')
-            progress(i+1, len(files))
+            if len(written) > 32: written[-32].result() # a slow disk holds the rest up, rather than filling memory
+            progress(len(written)+len(failed), len(files))
+        progress(len(files), len(files))
     return [w.result() for w in written],failed
+
+# %% ../nbs/10_predict.ipynb #3fcd0117
+def _readable(pool, files, failed, bs=8):
+    "Batches of (photograph, file); what cannot be read becomes a line in `failed`."
+    def read(f):
+        try: return open_image(f)
+        except PixsegError as e: return e
+    def good():
+        for f,img in _ahead(pool, read, files, 2*bs):
+            if isinstance(img, Exception): failed.append(_line(f, img))
+            else: yield img,f
+    return _same_size(good(), bs)
+
+def _predict_batch(model, batch, failed, tile=False, **kwargs):
+    "Masks of a batch, or none, and a line in `failed` for each of its files."
+    imgs = [img for img,_ in batch]
+    try:
+        if tile: return torch.stack([torch.from_numpy(predict_tiled(model, img, **kwargs)) for img in imgs])
+        return predict_masks(model, imgs, **kwargs)
+    except PixsegError as e: failed += [_line(f, e) for _,f in batch]
+    return torch.empty(0)
+
+def _line(f, e): return str(e) if str(f) in str(e) else f'{f}: {e}'
 
 # %% ../nbs/10_predict.ipynb #00000032
 def _targets(files, out):
@@ -242,18 +285,7 @@ def _targets(files, out):
     if clash: raise PixsegError(f"{clash} would be overwritten by its own mask: choose another --out")
     return targets
 
-# %% ../nbs/10_predict.ipynb #00000033
-def _read_ahead(pool, files, n=4):
-    "Photographs in order, `n` of them being read while one is used; a failure comes as the exception itself."
-    def read(f):
-        try: return open_image(f)
-        except PixsegError as e: return e
-    waiting = []
-    for f in files:
-        waiting.append((f, pool.submit(read, f)))
-        if len(waiting) > n: yield waiting[0][0],waiting.pop(0)[1].result()
-    for f,job in waiting: yield f,job.result()
-
+# %% ../nbs/10_predict.ipynb #ddf9ec63
 def _write_pair(img, mask, labels, path, with_overlay):
     "Write a mask and, if asked for, the photograph with the mask laid over it."
     if with_overlay:
