@@ -47,14 +47,13 @@ def _check(targ, n, void):
     raise PixsegError(f"`targ` holds {bad}, but the model has {n} outputs: ids must be {what}. "
                       "Is it void (pass `void=`), or a mask of other labels (convert it with `Labels.table`)?")
 
-# %% ../nbs/07_loss.ipynb #0000001d
+# %% ../nbs/07_loss.ipynb #e2f658ef
 def _log_probs(logits, targ, void, check=False):
     "Checked and aligned: float32 log-probabilities with classes in dim 1, and int64 ids."
     logits,targ = _match(logits, targ)
     if check or targ.device.type=='cpu': _check(targ, logits.shape[1], void)
-    last = logits.movedim(1, -1) # (B,H,W,C); contiguous if the model ran channels-last: then rows need no copy
-    if last.is_contiguous(): logits,targ = last.flatten(0, -2),targ.flatten()
-    return logits.float().log_softmax(1),targ.long() # nll_loss takes no uint8
+    logits = logits.float().contiguous() # one map per class: many pixels side by side, which a softmax can take at once
+    return logits.log_softmax(1),targ.long() # nll_loss takes no uint8
 
 # %% ../nbs/07_loss.ipynb #00000023
 def _fit_weight(weight, logp):
