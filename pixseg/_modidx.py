@@ -230,6 +230,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'pixseg.predict._targets': ('predict.html#_targets', 'pixseg/predict.py'),
                                 'pixseg.predict._to_input': ('predict.html#_to_input', 'pixseg/predict.py'),
                                 'pixseg.predict._write_pair': ('predict.html#_write_pair', 'pixseg/predict.py'),
+                                'pixseg.predict.best_class': ('predict.html#best_class', 'pixseg/predict.py'),
                                 'pixseg.predict.evaluate': ('predict.html#evaluate', 'pixseg/predict.py'),
                                 'pixseg.predict.export_onnx': ('predict.html#export_onnx', 'pixseg/predict.py'),
                                 'pixseg.predict.find_images': ('predict.html#find_images', 'pixseg/predict.py'),

@@ -28,7 +28,7 @@ from .folder import Pair, find_labels, find_pairs, label_table, read_pair
 from .labels import Labels, PixsegError
 from .store import read_frames
 
-# %% ../nbs/04_data.ipynb #cda72bfe
+# %% ../nbs/04_data.ipynb #b41ec60a
 class SegData:
     "One split, decoded: photographs uint8 `(N,3,H,W)`, masks uint8 `(N,H,W)`, and the names of the frames."
     n_inp = 1 # told, so that fastai need not draw a trial batch in the middle of an epoch to find out
@@ -46,7 +46,7 @@ class SegData:
     def batches(self, chunks): # as `self[idxs]`, but rows of bytes are copied whole: several times faster
         rows = self.imgs.permute(0, 2, 3, 1)
         for idxs in map(torch.as_tensor, chunks):
-            yield TensorImage(rows.index_select(0, idxs).permute(0, 3, 1, 2)),TensorMask(self.masks.index_select(0, idxs))
+            yield _typed((rows.index_select(0, idxs).permute(0, 3, 1, 2), self.masks.index_select(0, idxs)))
 
     @property
     def size(self)->tuple[int,int]: return tuple(self.imgs.shape[-2:])
@@ -235,9 +235,9 @@ def _resize(img, size):
     if img.shape[2:] == size: return img
     return F.interpolate(img.contiguous(memory_format=torch.channels_last), size, mode='bilinear', antialias=True)
 
-# %% ../nbs/04_data.ipynb #e85383e1
+# %% ../nbs/04_data.ipynb #f006a9f9
 def _weights(spans, n_in, n_out, mirror, device):
-    "A matrix `(B,n_out,n_in)` for each frame: every row holds the weights of the frame's rows, or zeros where there is none."
+    "Matrices `(B,n_out,n_in)`: every row holds the weights of the frame's rows, or zeros where there is none."
     a,b,c,d = torch.tensor(spans, dtype=torch.float32, device=device)[:,:,None,None].unbind(1) # (B,1,1) each
     i,j = (torch.arange(n, device=device, dtype=torch.float32)+.5 for n in (n_in, n_out))
     scale = (b-a)/(d-c)

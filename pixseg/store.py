@@ -40,9 +40,9 @@ def decode_all(
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for _ in pool.map(one, range(len(pairs))): pass # the first error ends it
 
-# %% ../nbs/03a_store.ipynb #a469164a
+# %% ../nbs/03a_store.ipynb #e5032d75
 def store_dir(
-    cache:bool|str|Path|None=None, # a folder; `False`: none; otherwise what `PIXSEG_CACHE` says, or the user's cache folder
+    cache:bool|str|Path|None=None, # a folder; `False`: none; else what `PIXSEG_CACHE` says, or the user's cache
 )->Path|None: # the folder, which may not exist yet; `None`: nothing is to be kept
     "Where decoded splits are kept."
     if isinstance(cache, (str, Path)): return Path(cache).expanduser()
@@ -83,7 +83,7 @@ def _age(path):
     try: return path.stat().st_size,path.stat().st_mtime_ns
     except OSError: return 0,0
 
-# %% ../nbs/03a_store.ipynb #bc482521
+# %% ../nbs/03a_store.ipynb #02b62456
 def _write_frames(path, pairs, table, size, resize):
     "Decode a split into a file; atomic."
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,8 @@ def _write_frames(path, pairs, table, size, resize):
     try:
         with part.open('wb') as f:
             f.write(json.dumps(dict(name=path.name, shape=[n, h, w])).encode().ljust(_head))
-            if hasattr(os, 'posix_fallocate'): os.posix_fallocate(f.fileno(), 0, _head+4*n*h*w) # a full disk says so now
+            if hasattr(os, 'posix_fallocate'): # a full disk says so now
+                os.posix_fallocate(f.fileno(), 0, _head+4*n*h*w)
             def put(i, img, mask):
                 with lock:
                     for start,frame in ((3*i, img), (3*n+i, mask)):
