@@ -134,6 +134,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'pixseg.data.SegData.__len__': ('data.html#segdata.__len__', 'pixseg/data.py'),
                              'pixseg.data.SegData.batches': ('data.html#segdata.batches', 'pixseg/data.py'),
                              'pixseg.data.SegData.decode': ('data.html#segdata.decode', 'pixseg/data.py'),
+                             'pixseg.data.SegData.place': ('data.html#segdata.place', 'pixseg/data.py'),
                              'pixseg.data.SegData.size': ('data.html#segdata.size', 'pixseg/data.py'),
                              'pixseg.data.StreamData': ('data.html#streamdata', 'pixseg/data.py'),
                              'pixseg.data.StreamData.__getitem__': ('data.html#streamdata.__getitem__', 'pixseg/data.py'),

@@ -8,7 +8,7 @@ __all__ = ['CONTESTANTS', 'race', 'seconds', 'Clock', 'time_steps', 'images_per_
            'bench_loader', 'bench_store', 'bench_predict', 'bench_folder', 'bench_metric', 'peak_memory',
            'bench_memory', 'bench_minutes', 'bench_start', 'run_bench', 'main', 'speed_rows', 'speed_table']
 
-# %% ../nbs/15_speed.ipynb #eb7d1ce2
+# %% ../nbs/15_speed.ipynb #1d79f1c0
 import argparse
 import json
 import os
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack, redirect_stdout
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -295,20 +296,22 @@ def bench_store(root, device, quick)->dict: # seconds to have the training split
         read = lambda keep: seconds(partial(read_frames, pairs, table, cache=keep))
         return dict(decode=read(False), decode_and_keep=read(cache), open=read(cache), frames=len(pairs))
 
-# %% ../nbs/15_speed.ipynb #b627beb4
+# %% ../nbs/15_speed.ipynb #f80c4fea
 def _fastai_predict(model, root, size, device):
     "fastai's way from a file to a mask, with the weights of `model`."
     learn = _plain(seg_dls(root, size, bs=1, device=device), model)
     theirs = Learner(fastai_dls(root, size, 2, device), learn.model, loss_func=CrossEntropyLossFlat(axis=1))
-    def run(file):
-        with theirs.no_bar(), theirs.no_logging(): return theirs.predict(file)
+    def run(file, silent):
+        with open(os.devnull, 'w') as nowhere, redirect_stdout(nowhere), ExitStack() as stack:
+            for o in (theirs.no_bar(), theirs.no_logging())*silent: stack.enter_context(o)
+            return theirs.predict(file)
     return run
 
 def bench_predict(root, device, quick)->dict: # for two sizes: way -> seconds for a photograph
     "From a file to a mask, one photograph at a time."
     labels,out = find_labels(root).void_last(),{}
     file = find_pairs(root, 'val')[0].img
-    for size in (_size, None):
+    for size in ((96, 128), _size, None):
         h,w = size or read_frames(find_pairs(root, 'val')[:1], np.arange(256, dtype=np.uint8))[0].shape[1:3]
         with tempfile.TemporaryDirectory() as tmp:
             path = save_model(Path(tmp)/'m.safetensors', make_model(labels), labels, (h, w))
@@ -318,7 +321,7 @@ def bench_predict(root, device, quick)->dict: # for two sizes: way -> seconds fo
             out[f'{h}x{w}'] = race(ways, 2 if quick else 15)
     return out
 
-# %% ../nbs/15_speed.ipynb #6db6e27d
+# %% ../nbs/15_speed.ipynb #24804d50
 def _shrink(file, size, to):
     from PIL import Image
     Image.open(file).convert('RGB').resize(size[::-1]).save(to)
@@ -331,10 +334,10 @@ def _ways(model, file, size, root, device, tmp):
         cast = torch.autocast(x.device.type, dtype=dtype, enabled=dtype != torch.float32)
         with torch.inference_mode(), cast: model(x)
     again = lambda: load_model(Path(tmp)/'m.safetensors')
-    array = open_image(file)
+    array,theirs = open_image(file),_fastai_predict(again(), root, size, device)
     ways = {'file to mask':lambda: predict_mask(model, file), 'array to mask':lambda: predict_mask(model, array),
             'bare forward':bare,
-            'learn.predict':partial(_fastai_predict(again(), root, size, device), file)}
+            'learn.predict':partial(theirs, file, False), 'learn.predict tuned':partial(theirs, file, True)}
     try:
         import onnxruntime
         options = onnxruntime.SessionOptions()

@@ -28,7 +28,7 @@ from .folder import Pair, find_labels, find_pairs, label_table, read_pair
 from .labels import Labels, PixsegError
 from .store import read_frames
 
-# %% ../nbs/04_data.ipynb #b41ec60a
+# %% ../nbs/04_data.ipynb #b20c07f2
 class SegData:
     "One split, decoded: photographs uint8 `(N,3,H,W)`, masks uint8 `(N,H,W)`, and the names of the frames."
     n_inp = 1 # told, so that fastai need not draw a trial batch in the middle of an epoch to find out
@@ -39,17 +39,20 @@ class SegData:
         labels:Labels, # what the ids mean
     ):
         self.imgs,self.masks,self.names,self.labels,self.split_idx = imgs,masks,list(names),labels,None
+        self.rows = imgs.permute(0, 2, 3, 1),masks # what batches are copied from, see `place`
 
     def __len__(self): return len(self.names)
     def __getitem__(self, i): return TensorImage(self.imgs[i]),TensorMask(self.masks[i])
 
-    def batches(self, chunks): # as `self[idxs]`, but rows of bytes are copied whole: several times faster
-        rows = self.imgs.permute(0, 2, 3, 1)
-        for idxs in map(torch.as_tensor, chunks):
-            yield _typed((rows.index_select(0, idxs).permute(0, 3, 1, 2), self.masks.index_select(0, idxs)))
+    def batches(self, chunks): # as `self[idxs]`, but frames are copied whole: several times faster
+        for idxs in chunks:
+            imgs,masks = (o.index_select(0, torch.as_tensor(idxs, device=o.device)) for o in self.rows)
+            yield _typed((imgs.permute(0, 3, 1, 2), masks))
 
     @property
     def size(self)->tuple[int,int]: return tuple(self.imgs.shape[-2:])
+
+def _typed(b): return TensorImage(b[0]),TensorMask(b[1]) # fastai shows each kind its own way
 
 # %% ../nbs/04_data.ipynb #6fb76d96
 def read_split(
@@ -66,6 +69,19 @@ def read_split(
     if frames is None: return StreamData(pairs, labels, table, size)
     imgs,masks = map(torch.from_numpy, frames)
     return SegData(imgs.permute(0, 3, 1, 2), masks, [p.name for p in pairs], labels) # a channels-last view
+
+# %% ../nbs/04_data.ipynb #790816d4
+@patch
+def place(self:SegData,
+    device:str|torch.device, # where batches will be wanted
+    room:int|None=None, # bytes that the copy may take; `None`: a quarter of what is free on a GPU, nothing elsewhere
+)->bool: # whether batches now come from there
+    "Keep a copy of the frames on the device that learns, if it has room."
+    if not isinstance(self.imgs, Tensor): return False # a `StreamData` has nothing to copy
+    if room is None: room = torch.cuda.mem_get_info(device)[0]//4 if torch.device(device).type == 'cuda' else 0
+    if self.imgs.nbytes+self.masks.nbytes > room: return False
+    self.rows = tuple(o.to(device, copy=True) for o in self.rows)
+    return True
 
 # %% ../nbs/04_data.ipynb #925d1187
 class FrameView:
@@ -122,13 +138,11 @@ def _one(self:StreamData, i):
     raise PixsegError(f"{self.pairs[0].img.name} is {h}x{w} but {self.pairs[i].img.name} is {here}: "
                       f"give one size for all (--size {h}x{w})")
 
-# %% ../nbs/04_data.ipynb #c7085146
+# %% ../nbs/04_data.ipynb #643853c2
 def _stack(frames):
     "Decoded frames as a batch; the photographs as a channels-last view."
     imgs,masks = (torch.from_numpy(np.stack(o)) for o in zip(*frames))
     return imgs.permute(0, 3, 1, 2),masks
-
-def _typed(b): return TensorImage(b[0]),TensorMask(b[1])
 
 @patch
 def batches(self:StreamData, chunks, ahead=2):
@@ -399,7 +413,7 @@ def _split_pairs(root:Path, splitter)->tuple[list[Pair],list[Pair]]:
     train,valid = splitter([p.name for p in pairs])
     return [pairs[i] for i in train],[pairs[i] for i in valid]
 
-# %% ../nbs/04_data.ipynb #17c9285f
+# %% ../nbs/04_data.ipynb #616baf22
 def make_dls(
     train:SegData, # decoded training split
     valid:SegData, # decoded validation split
@@ -415,6 +429,7 @@ def make_dls(
     "Wrap two decoded splits as fastai `DataLoaders`."
     _check_enough(train, valid, bs)
     train.split_idx,valid.split_idx,device = 0,1,device or default_device()
+    for split in (train, valid): split.place(device)
     tfms = [SegAugment(crop, scale, flip, train.labels.void), ToInput(.2, .15)] if augment else [ToInput()]
     ch,cw = crop or train.size
     valid_bs = max(1, min(len(valid), 2*bs*ch*cw//(valid.size[0]*valid.size[1])))
