@@ -161,7 +161,7 @@ def seg_learner(
                    metrics=seg_metrics(labels), cbs=[*precision_cbs(precision, dls.device), *cbs],
                    **{'opt_func':fused_adamw, **kwargs})
 
-# %% ../nbs/09_train.ipynb #3c2e1b82
+# %% ../nbs/09_train.ipynb #a8c38c99
 def plan_epochs(
     learn:Learner, # not yet trained
     minutes:float, # wall-clock budget for training and validation
@@ -174,7 +174,7 @@ def plan_epochs(
     epoch,check,budget = step*len(learn.dls.train),valid*len(learn.dls.valid),minutes*60
     every = max(1, math.ceil(check/(share*epoch)))
     every = min(every, max(1, int((budget-check)/epoch)))
-    return max(1, int(1.05*budget/(epoch+check/every))),every # rather too many than too few: the clock ends a run
+    return max(1, int(1.2*budget/(epoch+check/every))),every # rather too many than too few: the clock ends a run
 
 # %% ../nbs/09_train.ipynb #04f818f9
 def _time_batch(learn, dl, train, n=5):
@@ -290,7 +290,7 @@ def read_csv(
     num = lambda k,v: None if v == '' else int(v) if k == 'epoch' else float(v)
     with Path(path).open(newline='') as f: return [{k:num(k, v) for k,v in r.items()} for r in csv.DictReader(f)]
 
-# %% ../nbs/09_train.ipynb #00000039
+# %% ../nbs/09_train.ipynb #2d40ed2f
 def show_curves(
     rows:list[dict], # rows of a `metrics.csv`
     axs=None, # two axes; default: new ones
@@ -302,10 +302,10 @@ def show_curves(
             points = [(r['epoch']+1, r[name]) for r in rows if r.get(name) is not None]
             ax.plot(*zip(*points), marker='.', label=name.replace('_', ' ')) if points else None
         ax.set(xlabel='epoch', ylim=(0, 1) if 'miou' in names else (0, None))
-        ax.legend(frameon=False)
+        if ax.lines: ax.legend(frameon=False)
     return axs
 
-# %% ../nbs/09_train.ipynb #1126ce66
+# %% ../nbs/09_train.ipynb #ddb56bec
 @patch
 def write(self:RunFolder,
     better:bool, # the newest epoch is the best so far
@@ -318,7 +318,7 @@ def write(self:RunFolder,
     last = save(self.out/'last.safetensors', epoch=row['epoch'], **scores)
     if better or not (self.out/'model.safetensors').exists(): _replace_by_copy(last, self.out/'model.safetensors')
     write_csv(self.out/'metrics.csv', self.rows)
-    if scores or not (self.out/'curves.png').exists(): self.draw() # a picture takes longer than a short epoch's row is worth
+    if scores or len(self.rows) == 1: self.draw() # not after every short epoch: a picture takes its time
     save_state(self.out/'checkpoint'/'state.pt', learn, row['epoch']+1)
 
 # %% ../nbs/09_train.ipynb #a63d1731
@@ -355,7 +355,7 @@ def _plain(o):
     if isinstance(o, (list, tuple)): return type(o)(map(_plain, o))
     return o.item() if isinstance(o, np.generic) else o
 
-# %% ../nbs/09_train.ipynb #7ce55b5a
+# %% ../nbs/09_train.ipynb #05b847a7
 def load_state(
     path:Path, # a checkpoint
     learn:Learner, # a fresh learner of the same run
@@ -372,7 +372,8 @@ def load_state(
     learn.create_opt()
     try: learn.opt.load_state_dict(state['opt'])
     except (ValueError, KeyError, TypeError):
-        raise PixsegError(f"{path} was written with another optimiser: train anew, or use the pixseg that wrote it") from None
+        raise PixsegError(f"{path} was written with another optimiser: train anew, "
+                          "or go on with the pixseg that wrote it") from None
     return state['epoch']
 
 # %% ../nbs/09_train.ipynb #00000045
@@ -446,7 +447,7 @@ def train_run(
     folder = RunFolder(out, dict(recipe=_recipe(args, epochs), **(about or {})), rows, done)
     return _fit(learn, folder, args, epochs, every, done, progress, say, started)
 
-# %% ../nbs/09_train.ipynb #e92456ed
+# %% ../nbs/09_train.ipynb #06296503
 _few = dict(fold=60, size=12) # epochs; with fewer, seeing four times as many frames teaches more than fine detail
 _defaults = dict(bs=None, lr=4e-3, wd=1e-2, width=16, depth=4, fold=None, weights='sqrt', seed=0, precision='auto',
                  pretrained=True, device=None, about=None)
@@ -456,7 +457,9 @@ def _run_learner(args, device):
     set_seed(args['seed'])
     pair = lambda k: tuple(args[k]) if args[k] else None
     device = pick_device(device)
-    args['bs'] = args['bs'] or (4 if device.type == 'cpu' else 8) # a CPU gains nothing from more
+    if device.type == 'cpu': keep_memory() # before anything is timed
+    small = device.type == 'cpu' and not args['encoder'] # from scratch and in little time, many steps count
+    args['bs'] = args['bs'] or (4 if small else 8)
     dls = seg_dls(args['root'], pair('size'), pair('crop'), args['bs'], seed=args['seed'], device=device)
     crop = pair('crop') or default_crop(dls.size)
     for tfm in dls.train.after_batch.fs:
