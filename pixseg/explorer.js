@@ -15,17 +15,18 @@ const CSS = `
 .px-explorer .box .hit { fill: transparent; stroke: none !important }
 .px-explorer h4 { font-size: 1.05em; margin: .5em 0 .1em }
 .px-explorer p { margin: 0 0 .5em; opacity: .85 }
-.px-explorer .row { display: flex; flex-wrap: wrap; gap: 6px 22px; align-items: flex-start }
+.px-explorer .row { display: flex; flex-wrap: wrap; gap: 4px 20px; align-items: flex-start; max-width: 980px }
 .px-explorer figure { margin: 0 0 8px }
 .px-explorer figcaption { margin-bottom: 3px }
-.px-explorer .sheet { display: grid; grid-template-columns: repeat(4, auto); gap: 4px; justify-content: start }
-.px-explorer .sheet button { padding: 0; border: 2px solid transparent; background: none; cursor: zoom-in; color: inherit; font: inherit; font-size: 10px; line-height: 1.3 }
+.px-explorer .sheets figure { flex: 1 1 260px }
+.px-explorer .sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(66px, 1fr)); gap: 3px }
+.px-explorer .sheet button { padding: 0; border: 2px solid transparent; background: none; cursor: zoom-in; color: inherit; font: inherit; font-size: 10px; line-height: 1.4 }
 .px-explorer .sheet button:hover, .px-explorer .sheet button:focus-visible { border-color: #e8833a; outline: none }
 .px-explorer .sheet button[aria-pressed=true] { border-color: #d6336c }
 .px-explorer img { display: block; image-rendering: pixelated }
-.px-explorer .sheet img { width: 84px }
-.px-explorer .picture { width: 260px; max-width: 100% }
-.px-explorer .stack { position: relative; width: 260px; max-width: 100% }
+.px-explorer .sheet img { width: 100% }
+.px-explorer .picture { width: 230px; max-width: 100% }
+.px-explorer .stack { position: relative; width: 230px; max-width: 100% }
 .px-explorer .stack img { width: 100% }
 .px-explorer .stack img + img { position: absolute; inset: 0; height: 100% }
 .px-explorer input[type=range] { width: 180px; vertical-align: middle }
@@ -103,7 +104,7 @@ function render({ model, el }) {
     const same = button.getAttribute('aria-pressed') == 'true'
     panel.querySelector('.large')?.remove()
     for (const b of panel.querySelectorAll('button')) b.setAttribute('aria-pressed', b == button && !same)
-    if (!same) panel.querySelector('.row').append(drawLarge(map, sheet, model.get('photo')))
+    if (!same) panel.querySelector('.pictures').prepend(drawLarge(map, sheet, model.get('photo')))
   }
 
   function showPart() {
@@ -115,7 +116,8 @@ function render({ model, el }) {
     }
     if (!p) return
     panel.replaceChildren(make('h4', {}, p.title), make('p', {}, p.text),
-      make('div', { class: 'row' }, ...p.sheets.map(s => drawSheet(s, enlarge)), ...p.pictures.map(drawPicture)))
+      make('div', { class: 'row sheets' }, ...p.sheets.map(s => drawSheet(s, enlarge))),
+      make('div', { class: 'row pictures' }, ...p.pictures.map(drawPicture)))
   }
 
   function showNet() {
