@@ -63,7 +63,10 @@ class Store {
     this.hear = this.hear.bind(this)
     model.on('msg:custom', this.hear)
   }
-  close() { this.model.off('msg:custom', this.hear) }
+  close() {
+    this.model.off('msg:custom', this.hear)
+    for (const part of [this.given, this.lent, this.failed]) part.clear()
+  }
 
   take(pack) { for (const [key, v] of Object.entries(pack ?? {})) this.given.set(key, asBytes(v)) }
   has(key) { return this.given.has(key) || this.lent.has(key) || this.failed.has(key) }
@@ -174,7 +177,7 @@ function build(meta, act) {
   e.score = make('span', { class: 'pv-score' })
   e.prev = icon('‹', 'Previous frame (left arrow)', () => act.go(-1))
   e.next = icon('›', 'Next frame (right arrow)', () => act.go(1))
-  e.order = make('select', { 'aria-label': 'Order of the frames', onchange: () => act.set({ order: e.order.value }) })
+  e.order = make('select', { 'aria-label': 'Order of the frames', onchange: () => act.arrange(e.order.value) })
   const groups = { given: 'as given', name: 'by name' }
   for (const [value, text] of Object.entries(groups)) e.order.append(make('option', { value }, text))
   if (meta.columns.length) {
@@ -191,8 +194,8 @@ function build(meta, act) {
   e.opacity = make('input', { type: 'range', min: 0, max: 1, step: 0.01, 'aria-label': 'Opacity of the mask',
     oninput: () => act.set({ opacity: +e.opacity.value, shown: true }) })
   e.percent = make('span', { class: 'pv-number' })
-  e.palette = icon('◍', 'Colours that colour-blind readers tell apart', () =>
-    act.set({ palette: act.state.palette === 'safe' ? 'labels' : 'safe' }))
+  e.palette = button('safe colours', 'Colours that colour-blind readers tell apart', () =>
+    act.set({ palette: act.state.palette === 'safe' ? 'labels' : 'safe' }), { class: 'pv-button pv-text' })
   e.help = icon('?', 'Keys (?)', () => act.help())
   e.zoom = make('span', { class: 'pv-number', title: 'Screen pixels for a pixel of the mask' })
   const zoom = make('div', { class: 'pv-group', role: 'group', 'aria-label': 'Zoom' },
@@ -237,7 +240,7 @@ function build(meta, act) {
   e.steps = make('div', { class: 'pv-row pv-steps' }, e.play, e.step, e.stepName)
   e.film = make('div', { class: 'pv-film' })
   e.strip = make('div', { class: 'pv-strip', role: 'group', 'aria-label': 'Frames', onscroll: () => act.film() }, e.film)
-  e.root = make('div', { class: 'pv', role: 'group', 'aria-label': 'Mask viewer',
+  e.root = make('div', { class: 'pv', role: 'group', 'aria-label': 'Mask viewer', tabindex: -1,
     'data-lm-suppress-shortcuts': 'true' }, // JupyterLab: these keys are ours, "m" must not turn the cell into text
     top, bar, make('div', { class: 'pv-main' }, make('div', { class: 'pv-left-side' }, e.stage, e.read, e.steps), classes), e.strip)
   return e
@@ -251,7 +254,7 @@ function render({ model, el }) {
   const meta = model.get('_meta'), n = meta.names.length, columns = meta.columns
   const state = { shown: true, off: new Set(), step: 0 }
   const store = new Store(model, () => { show(); film() }), decoded = new Decoded(store)
-  const act = { state, set, go, zoom, toggle, solo, play, help, film }
+  const act = { state, set, arrange, go, zoom, toggle, solo, play, help, film }
   const e = build(meta, act)
   let frame = null          // what is on the stage: {index, step, width, height, photo, pred, truth, conf}
   let layers = {}           // canvases made from it
@@ -389,7 +392,8 @@ function render({ model, el }) {
   }
   const slide = x => set({ curtain: clamp((x - box.x) / (frame.width * box.scale), 0, 1) })
 
-  function read(px, py) { // the pixel under the pointer, in words
+  function read(px, py, aloud = false) { // the pixel under the pointer, in words
+    setAttr(e.read, 'aria-live', aloud ? 'polite' : 'off') // a moving mouse would never let a screen reader finish
     const inside = frame && px >= 0 && py >= 0 && px < frame.width && py < frame.height
     probe = inside ? { px, py } : null
     e.read.replaceChildren()
@@ -438,7 +442,7 @@ function render({ model, el }) {
     const was = { ...state }
     Object.assign(state, change)
     const changed = (...names) => names.some(k => state[k] !== was[k])
-    if (changed('order', 'step')) sort(changed('order') && 'index' in was ? 'worst' : 'stay')
+    if (changed('order', 'step')) sort()
     if (changed('index', 'step')) { show(); film(true) }
     else if (changed('view', 'off', 'palette')) repaint()
     else if (changed('opacity', 'curtain', 'shown')) draw()
@@ -453,7 +457,7 @@ function render({ model, el }) {
 
   // The table has a row a frame and a column a score: nan where there is none, infinity where nobody has counted yet.
   const cell = (i, c) => table && columns.includes(c) ? table[i * columns.length + columns.indexOf(c)] : NaN
-  function sort(then) {
+  function sort() {
     const bytes = model.get('_tables')[state.step], of = bytes && asBytes(bytes)
     table = of?.length ? new Float32Array(of.slice().buffer) : null
     order = [...Array(n).keys()]
@@ -463,8 +467,11 @@ function render({ model, el }) {
       order.sort((a, b) => isNaN(cell(a, c)) - isNaN(cell(b, c)) || cell(a, c) - cell(b, c) || a - b)
       if (order.some(i => cell(i, c) === Infinity)) model.send({ type: 'score', step: state.step })
     }
-    if (then === 'worst' && state.order !== 'given' && state.order !== 'name') state.index = order[0]
     place = new Map(order.map((i, k) => [i, k]))
+  }
+  function arrange(order_) { // whoever asks for the worst wants to see it
+    set({ order: order_ })
+    if (order_.startsWith('worst ')) set({ index: order[0] })
   }
   function go(by) { set({ index: order[clamp(place.get(state.index) + by, 0, n - 1)] }) }
   function toggle(id) {
@@ -595,7 +602,7 @@ function render({ model, el }) {
     meta.views.forEach((view, k) => { f[k + 1] = () => set({ view }) })
     let todo = f[event.key] ?? f[event.key.toLowerCase()]
     if (target === e.curtain && move?.[0]) todo = () => set({ curtain: clamp(state.curtain + .02 * move[0], 0, 1) })
-    else if (target === e.canvas && shift && move && frame) todo = () => { read(at.px + move[0], at.py + move[1]) }
+    else if (target === e.canvas && shift && move && frame) todo = () => { read(at.px + move[0], at.py + move[1], true) }
     if (typing) todo = null
     if (todo) { todo(); event.preventDefault() }
     event.stopPropagation() // the classic notebook listens further up
@@ -617,7 +624,7 @@ function render({ model, el }) {
     if (model.get('step') === -1 && state.step === many - 2) set({ step: many - 1 })
     else controls()
   }
-  heard['change:_tables'] = () => { sort('stay'); caption(); film(); controls() }
+  heard['change:_tables'] = () => { sort(); caption(); film(); controls() }
   heard['msg:custom'] = message => { if (message.type === 'scored') note(message.done < n ? `scoring ${message.done} of ${n} …` : '') }
   for (const [name, f] of Object.entries(heard)) model.on(name, f)
 
@@ -628,7 +635,7 @@ function render({ model, el }) {
   el.append(e.root)
   const start = Object.fromEntries(Object.keys(pull).map(k => [k, fromModel(k)]))
   Object.assign(state, start)
-  sort('stay')
+  sort()
   const watch = new ResizeObserver(() => { resize(); film() })
   watch.observe(e.stage)
   show()
@@ -641,8 +648,13 @@ function render({ model, el }) {
     cancelAnimationFrame(request)
     cancelAnimationFrame(filming)
     watch.disconnect()
-    store.close()
     for (const [name, f] of Object.entries(heard)) model.off(name, f)
+    store.close()
+    decoded.kept.clear()
+    thumbs.clear()
+    e.root.remove()
+    for (const part in e) delete e[part] // notebooks keep old views, and with them this function: keep nothing through it
+    frame = layers = null
     const left = VISITORS.get(pack) - 1
     VISITORS.set(pack, left)
     if (left) return

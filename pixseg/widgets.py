@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['MaskView', 'safe_colors', 'MaskBrowser']
 
-# %% ../nbs/11_widgets.ipynb #00fc57a6
+# %% ../nbs/11_widgets.ipynb #ef96954d
 import base64
 import io
 import json
 import re
 import zlib
 from collections import OrderedDict
+from importlib.resources import files
 from pathlib import Path
 
 import anywidget
@@ -51,9 +52,9 @@ def _mix_conf(img, pred, conf, alpha, on):
     grey = img.mean(2, keepdims=True).repeat(3, 2)
     return np.where(on[pred][...,None], (1-alpha)*grey + alpha*_heat[255-conf], grey).round().astype(np.uint8)
 
-# %% ../nbs/11_widgets.ipynb #53ff3665
+# %% ../nbs/11_widgets.ipynb #6d0b3c17
 def _pack(mask): return zlib.compress(np.ascontiguousarray(mask, np.uint8), 6)
-def _unpack(data, size): return np.frombuffer(zlib.decompress(data), np.uint8).reshape(size)
+def _unpack(data, size): return np.frombuffer(bytearray(zlib.decompress(data)), np.uint8).reshape(size)
 
 # %% ../nbs/11_widgets.ipynb #8957d905
 class _Cache(OrderedDict):
@@ -78,7 +79,7 @@ def _check_len(items, n, what):
     if len(items)!=n: raise PixsegError(f"{n} photographs but {len(items)} {what}: give one for each photograph")
     return items
 
-# %% ../nbs/11_widgets.ipynb #7125d0e3
+# %% ../nbs/11_widgets.ipynb #55d25743
 def _check_mask(mask, size, labels, who):
     "A mask as uint8 `(H,W)` that fits its photograph and its labels."
     try: mask = _to_ids(_read_mask(mask))
@@ -86,7 +87,7 @@ def _check_mask(mask, size, labels, who):
     if mask.shape!=size: raise PixsegError(f"{who} is {mask.shape} but its photograph {size} (H,W): resize one")
     if mask.size and mask.max()>=len(labels): raise PixsegError(
         f"{who} holds {mask.max()}, but the {len(labels)} labels are 0..{len(labels)-1}: use `Labels.table` first")
-    return mask.astype(np.uint8, copy=False)
+    return np.require(mask, np.uint8, 'W') # torch counts only what it may write to
 
 def _read_mask(mask):
     "Ids from a file, whose pixels must be numbers and not colours; anything else as it came."
@@ -109,7 +110,7 @@ def _check_conf(conf, size, who):
                           "the softmax of the predicted class")
     return (conf.clip(0, 1)*255).round().astype(np.uint8)
 
-# %% ../nbs/11_widgets.ipynb #dec0b1d9
+# %% ../nbs/11_widgets.ipynb #b1976983
 class _Frames:
     "Photographs with their names and sizes; a file is decoded when it is looked at, and only one stays decoded."
     def __init__(self, images, names, labels):
@@ -125,11 +126,12 @@ class _Frames:
 
     def img(self, i):
         "Photograph `i`, uint8 `(H,W,3)`."
-        if self._last[0]!=i:
-            try: self._last = i,open_image(self.images[i])
-            except PixsegError as e: # a file's message names the file already
-                raise e if isinstance(self.images[i], Path) else PixsegError(f"{self.names[i]}: {e}") from e
-        return self._last[1]
+        last = self._last # read once: another thread may be here too
+        if last[0]==i: return last[1]
+        try: last = self._last = i,open_image(self.images[i])
+        except PixsegError as e: # a file's message names the file already
+            raise e if isinstance(self.images[i], Path) else PixsegError(f"{self.names[i]}: {e}") from e
+        return last[1]
 
 # %% ../nbs/11_widgets.ipynb #8d594b5b
 @patch
@@ -190,12 +192,12 @@ class _Sender:
         if kind=='conf': mask = conf
         return b'' if mask is None else _pack(mask[::self.thin(i),::self.thin(i)])
 
-# %% ../nbs/11_widgets.ipynb #dde650c3
+# %% ../nbs/11_widgets.ipynb #f2cfb1a4
 def _jpeg(img, thin):
     "A photograph as a JPEG file: 1/`thin` of its size, or with 0 as a thumbnail."
     im,f = Image.fromarray(img),io.BytesIO()
     if thin!=1: im = im.resize([-(-o//thin) for o in im.size]) if thin else im.resize([max(1, round(o*112/max(im.size))) for o in im.size])
-    im.save(f, 'JPEG', quality=88 if thin else 75)
+    im.save(f, 'JPEG', quality=90 if thin else 75, subsampling=0) # colour at full resolution: edges are looked at
     return f.getvalue()
 
 # %% ../nbs/11_widgets.ipynb #c6881ccb
@@ -325,11 +327,11 @@ def _first(self:MaskBrowser, budget):
         if i>=3 and size/(i+1)*n>budget: break
     return pack
 
-# %% ../nbs/11_widgets.ipynb #80b12552
+# %% ../nbs/11_widgets.ipynb #d4a914e9
 @patch
 def _make_widget(self:MaskBrowser, step):
     "The widget with everything it starts with."
-    f,labels,here = self.frames,self.labels,Path(__file__).parent if '__file__' in globals() else Path('../pixseg')
+    f,labels,here = self.frames,self.labels,files('pixseg')
     conf = bool(self._there.get('conf/0/0') or self.steps[0].conf)
     sizes = [[-(-h//k), -(-w//k), k] for (h,w),k in zip(f.sizes, map(self._send.thin, range(len(f))))]
     views = ['prediction', *['truth', 'curtain', 'errors']*bool(self.truth), *['confidence']*conf]
@@ -339,7 +341,7 @@ def _make_widget(self:MaskBrowser, step):
     own = {k:v for k,v in self._there.items() if k[:4] in ('pred', 'conf')}
     return MaskView(_meta=meta, _pack={k:v for k,v in self._there.items() if k not in own}, _step0=own,
         _tables=[o.tobytes() for o in self.scores.tables], steps=[step], view=views[0],
-        _esm=(here/'viewer.js').read_text(encoding='utf-8'), _css=(here/'viewer.css').read_text(encoding='utf-8'))
+        _esm=(here/'viewer.js').read_text('utf-8'), _css=(here/'viewer.css').read_text('utf-8'))
 
 # %% ../nbs/11_widgets.ipynb #9687d33b
 @patch
