@@ -390,10 +390,10 @@ def u_layout(
         arrows.insert(0, dict(x1=by[s]['x']+by[s]['bw'], y1=y, x2=by[u]['x'], y2=y, wide=True, color='#aaa'))
     return dict(title=type(model).__name__, view=[-.3, -.75, left+.7, bottom+1.2], boxes=boxes, arrows=arrows)
 
-# %% ../nbs/11a_apps.ipynb #f2c0880a
+# %% ../nbs/11a_apps.ipynb #de844de1
 _about = dict(
     image='The photograph as the network sees it: red, green and blue, normalised.',
-    down='Two convolutions. Each pixel here speaks for {k}x{k} pixels of the photograph and has seen their surroundings.',
+    down='Two convolutions. Each pixel here speaks for {k}x{k} pixels of the photograph, and has seen those around.',
     encoder='Borrowed eyes after {halvings}. Each pixel here speaks for {k}x{k} pixels of the photograph.',
     pool='The largest of every 2x2 values: half the height and width, so that the next block sees twice as far.',
     bottom='The bottom of the U. Each pixel speaks for {k}x{k} pixels: what is there is known, where exactly is not.',
@@ -623,7 +623,7 @@ def _model_files(folder):
         except PixsegError: continue
         yield f
 
-# %% ../nbs/11a_apps.ipynb #35a3ef63
+# %% ../nbs/11a_apps.ipynb #6eb6de28
 def shares_html(
     shares:dict[str,float], # class -> share 0..1, as `class_shares` gives them
     labels:Labels, # their colours
@@ -633,10 +633,10 @@ def shares_html(
     color = {k:'rgb({},{},{})'.format(*labels.colors[labels[k]]) for k,_ in there}
     part = lambda k,v: f'<div style="width:{100*v:.2f}%;background:{color[k]}"></div>'
     square = 'display:inline-block;width:.8em;height:.8em;border:1px solid #888;margin-right:.3em'
-    item = lambda k,v: (f'<span style="margin-right:1.1em;white-space:nowrap"><span style="{square};background:{color[k]}">'
-                        f'</span>{html.escape(k)} {v:.1%}</span>')
+    item = lambda k,v: ('<span style="margin-right:1.1em;white-space:nowrap">'
+                        f'<span style="{square};background:{color[k]}"></span>{html.escape(k)} {v:.1%}</span>')
     bar,items = (''.join(f(*o) for o in there) for f in (part, item))
-    return ('<div style="max-width:640px"><div style="display:flex;height:14px;border:1px solid #888" aria-hidden="true">'
+    return ('<div style="max-width:640px"><div aria-hidden="true" style="display:flex;height:14px;border:1px solid #888">'
             f'{bar}</div><div style="line-height:1.7">{items}</div></div>')
 
 # %% ../nbs/11a_apps.ipynb #1a3a9e8f
