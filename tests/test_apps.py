@@ -30,7 +30,7 @@ APP = "app = PredictApp(net, {'a street':draw_street(904)[0], '<i>b</i>':draw_st
 # The cell holds still in the middle of the training until a file appears, so that the browser is tried while it runs.
 TRAIN = """
 dls = seg_dls(draw_streets(Path('streets'), train=16, val=4, test=1), bs=4, device='cpu')
-monitor = TrainMonitor(n=3)
+monitor = TrainMonitor(n=3, every=0)
 class HoldStill(Callback):
     order,run_valid = 70,False
     def after_batch(self):
