@@ -623,20 +623,20 @@ def _model_files(folder):
         except PixsegError: continue
         yield f
 
-# %% ../nbs/11a_apps.ipynb #6eb6de28
+# %% ../nbs/11a_apps.ipynb #71afc4fa
 def shares_html(
     shares:dict[str,float], # class -> share 0..1, as `class_shares` gives them
     labels:Labels, # their colours
-)->str: # HTML; classes that are absent are left out
+)->str: # HTML; classes below 0.05% are left out
     "The shares of the classes as a bar and a list."
-    there = sorted(((k,v) for k,v in shares.items() if v), key=lambda o: -o[1])
+    there = sorted(((k,v) for k,v in shares.items() if v>=.0005), key=lambda o: -o[1])
     color = {k:'rgb({},{},{})'.format(*labels.colors[labels[k]]) for k,_ in there}
     part = lambda k,v: f'<div style="width:{100*v:.2f}%;background:{color[k]}"></div>'
     square = 'display:inline-block;width:.8em;height:.8em;border:1px solid #888;margin-right:.3em'
     item = lambda k,v: ('<span style="margin-right:1.1em;white-space:nowrap">'
                         f'<span style="{square};background:{color[k]}"></span>{html.escape(k)} {v:.1%}</span>')
     bar,items = (''.join(f(*o) for o in there) for f in (part, item))
-    return ('<div style="max-width:640px"><div aria-hidden="true" style="display:flex;height:14px;border:1px solid #888">'
+    return ('<div style="max-width:640px"><div aria-hidden="true" style="display:flex;height:14px">'
             f'{bar}</div><div style="line-height:1.7">{items}</div></div>')
 
 # %% ../nbs/11a_apps.ipynb #1a3a9e8f

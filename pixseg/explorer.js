@@ -29,7 +29,7 @@ const CSS = `
 .px-explorer .stack { position: relative; width: 230px; max-width: 100% }
 .px-explorer .stack img { width: 100% }
 .px-explorer .stack img + img { position: absolute; inset: 0; height: 100% }
-.px-explorer input[type=range] { width: 180px; vertical-align: middle }
+.px-explorer input[type=range] { width: 90px; vertical-align: middle }
 `
 
 // Every text reaches the page as text, never as HTML: names of classes and files are somebody else's words.
