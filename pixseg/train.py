@@ -420,7 +420,7 @@ def run_config(
         raise PixsegError(f"{out} already holds a run: choose another --out, or go on with --resume")
     return args
 
-# %% ../nbs/09_train.ipynb #25c0e2d1
+# %% ../nbs/09_train.ipynb #d013cb84
 def train_run(
     root:str|Path, # data folder
     out:str|Path, # folder of the run; made if missing
@@ -432,6 +432,7 @@ def train_run(
     resume:bool=False, # go on with the run in `out`
     progress:bool=True, # a bar and a table while it trains
     say=print, # where messages go
+    cbs=(), # further fastai callbacks, such as `TrainMonitor`
     **more # `bs`, `lr`, `wd`, `width`, `depth`, `fold`, `weights`, `seed`, `precision`, `pretrained`, `device`, `about`
 )->dict: # `out`, `rows`, `best`, `interrupted`, `seconds`
     "Train a network on a data folder and leave a run folder; Ctrl-C ends it early and keeps what there is."
@@ -445,7 +446,7 @@ def train_run(
     learn,epochs,every = _plan(args, learn, say)
     _write_config(out, args, learn, epochs, every)
     folder = RunFolder(out, dict(recipe=_recipe(args, epochs), **(about or {})), rows, done)
-    return _fit(learn, folder, args, epochs, every, done, progress, say, started)
+    return _fit(learn, folder, args, epochs, every, done, progress, say, started, cbs)
 
 # %% ../nbs/09_train.ipynb #06296503
 _few = dict(fold=60, size=12) # epochs; with fewer, seeing four times as many frames teaches more than fine detail
@@ -512,10 +513,10 @@ def _write_config(out, args, learn, epochs, every):
 
 def _recipe(args, epochs): return {**{k:args[k] for k in ('bs', 'wd', 'weights', 'seed', 'minutes')}, 'epochs':epochs}
 
-# %% ../nbs/09_train.ipynb #997ae24c
-def _fit(learn, folder, args, epochs, every, done, progress, say, started):
+# %% ../nbs/09_train.ipynb #db5df639
+def _fit(learn, folder, args, epochs, every, done, progress, say, started, more=()):
     "Train, survive an interruption, and tell how it went."
-    cbs = [EpochSeed(args['seed'], every), folder]
+    cbs = [EpochSeed(args['seed'], every), folder, *more]
     if args['minutes']:
         spent = folder.rows[-1]['seconds'] if folder.rows else time.perf_counter()-started # decoding counts, too
         reserve = _time_batch(learn, learn.dls.valid, False)*len(learn.dls.valid)
