@@ -1,0 +1,393 @@
+"The mask viewer in a real browser: a JupyterLab of its own, a kernel that is busy, and a page opened from disk."
+import base64
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM = os.environ.get('PIXSEG_CHROMIUM') or shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
+playwright = pytest.importorskip('playwright.sync_api', reason='no playwright: `pip install playwright` to test the viewer in a browser')
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason='no chromium: `apt-get install chromium`, or name one in PIXSEG_CHROMIUM')
+
+# Counts what goes to the kernel, and how long each drawing callback takes, before any page script runs.
+SPY = """
+window.toKernel = []; window.frames_ = []
+const send = WebSocket.prototype.send
+WebSocket.prototype.send = function (data) {
+  const text = typeof data === 'string' ? data : new TextDecoder('latin1').decode(data)
+  const found = text.match(/"msg_type": ?"(comm_\\w+)"/)
+  if (found) window.toKernel.push(text)
+  return send.call(this, data)
+}
+const raf = window.requestAnimationFrame
+window.requestAnimationFrame = f => raf.call(window, t => { const start = performance.now(); f(t); window.frames_.push(performance.now() - start) })
+"""
+
+MAKE = """
+import numpy as np
+from pixseg.labels import CAMVID
+from pixseg.streets import draw_street
+from pixseg.widgets import MaskBrowser
+imgs,targs = map(list, zip(*[draw_street(s) for s in range(900, 906)]))
+preds = [np.roll(t, 3*i, 1) for i,t in enumerate(targs)]
+confs = [np.full(t.shape, (i+1)/10, np.float32) for i,t in enumerate(targs)]
+names = ['a.png', 'b.png', '<b id=bad>c</b>.png', 'd.png', 'e.png', 'f.png']
+"""
+SHOW = 'b = MaskBrowser(imgs, preds, targs, names=names, conf=confs)\nb'
+
+
+def notebook(*cells):
+    code = [dict(cell_type='code', id=f'c{i}', metadata={}, source=c, outputs=[], execution_count=None) for i, c in enumerate(cells)]
+    return json.dumps(dict(cells=code, metadata=dict(kernelspec=dict(name='python3', display_name='Python 3', language='python')),
+                           nbformat=4, nbformat_minor=5))
+
+
+@pytest.fixture(scope='module')
+def lab(tmp_path_factory):
+    "A JupyterLab on a free port, its kernel seeing this copy of the project."
+    root = tmp_path_factory.mktemp('lab')
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        port = s.getsockname()[1]
+    env = dict(os.environ, PYTHONPATH=str(ROOT), JUPYTER_CONFIG_DIR=str(root/'.config'), JUPYTER_DATA_DIR=str(root/'.data'),
+               JUPYTER_RUNTIME_DIR=str(root/'.run'), OMP_NUM_THREADS='1')
+    work = root/'work'
+    work.mkdir()
+    argv = [sys.executable, '-m', 'jupyterlab', '--no-browser', f'--port={port}', '--ServerApp.port_retries=0', '--allow-root', '--ServerApp.token=',
+            '--ServerApp.password=', '--LabApp.expose_app_in_browser=True', f'--ServerApp.root_dir={work}', '--LabApp.news_url=none']
+    log = open(root/'log', 'w')
+    p = subprocess.Popen(argv, cwd=work, env=env, stdout=log, stderr=subprocess.STDOUT)
+    url = f'http://127.0.0.1:{port}'
+    for _ in range(300):
+        try: urllib.request.urlopen(url+'/api', timeout=1).read(); break
+        except OSError: time.sleep(0.1)
+    yield url, work
+    p.terminate()
+    p.wait()
+
+
+@pytest.fixture(scope='module')
+def browser():
+    with playwright.sync_playwright() as p:
+        b = p.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox', '--js-flags=--expose-gc'])
+        yield b
+        b.close()
+
+
+def open_page(browser, **kwargs):
+    page = browser.new_page(viewport=dict(width=1360, height=1300), **kwargs)
+    page.trouble = []
+    page.on('pageerror', lambda e: page.trouble.append(str(e)))
+    page.add_init_script(SPY)
+    return page
+
+
+def kernel_messages(page): return page.evaluate("window.toKernel.filter(t => t.includes('comm_msg')).length")
+
+
+def run_cell(page, i, wait=True):
+    "Run one cell; returns when the kernel has answered, or at once."
+    run = f"""async () => {{ const c = window.jupyterapp.shell.currentWidget.content; c.activeCellIndex = {i}
+        c.deselectAll(); return {'await' if wait else 'void'} window.jupyterapp.commands.execute('notebook:run-cell') }}"""
+    page.evaluate(run)
+
+
+def run_in_lab(page, url, path, cells):
+    "Open a notebook and run its first cells; returns when the viewer has drawn a frame."
+    page.goto(f'{url}/lab/tree/{path}?reset')
+    page.wait_for_function("""() => { const w = window.jupyterapp?.shell.currentWidget
+        return w?.content?.widgets?.length && w.sessionContext?.session?.kernel?.status === 'idle' }""", timeout=30000)
+    for i in range(cells): run_cell(page, i)
+    drawn(page)
+
+
+SEE = """([w, h]) => { const c = document.querySelector('.pv-canvas'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data
+    const s = Math.min(c.width / w, c.height / h), x0 = (c.width - s * w) / 2, y0 = (c.height - s * h) / 2
+    let text = ''
+    for (let y = 0; y < h; y++) for (let x = 0; x < w; x++) {
+        const k = 4 * (Math.floor(y0 + (y + .5) * s) * c.width + Math.floor(x0 + (x + .5) * s))
+        text += String.fromCharCode(d[k], d[k + 1], d[k + 2]) }
+    return btoa(text) }"""
+
+
+def see(page, size=(96, 128)):
+    "The colour in the middle of every pixel of the frame, as the canvas shows it: uint8 `(H,W,3)`."
+    page.evaluate('() => new Promise(f => requestAnimationFrame(() => requestAnimationFrame(f)))')
+    return np.frombuffer(base64.b64decode(page.evaluate(SEE, [size[1], size[0]])), np.uint8).reshape(*size, 3)
+
+
+def shows(page, want, tolerance=0):
+    "Wait until the canvas shows these colours; a photograph has been a JPEG on its way, colours of classes are exact."
+    for _ in range(100):
+        off = np.abs(see(page, want.shape[:2]).astype(int)-want).mean()
+        if off <= tolerance: return
+        page.wait_for_timeout(30)
+    raise AssertionError(f'the canvas is {off:.2f} grey levels off')
+
+
+def drag(page, where, start, end):
+    "Press at one place of an element, move in small steps, let go; places are shares of its width and height."
+    box = page.locator(where).bounding_box()
+    at = lambda p: (box['x']+p[0]*box['width'], box['y']+p[1]*box['height'])
+    page.mouse.move(*at(start))
+    page.mouse.down()
+    page.mouse.move(*at(end), steps=20)
+    page.mouse.up()
+
+
+def drawn(page):
+    page.wait_for_function("""() => { const c = document.querySelector('.pv-canvas')
+        return c?.width && c.getContext('2d').getImageData(c.width / 2, c.height / 2, 1, 1).data[3] === 255 }""", timeout=30000)
+
+
+@pytest.fixture(scope='module')
+def here():
+    "The same frames in this process: what the browser must show, by `MaskBrowser.picture`."
+    space = {}
+    exec(MAKE+SHOW.rsplit('\n', 1)[0], space)
+    return space
+
+
+def wait_for(file):
+    for _ in range(200):
+        if file.exists(): return
+        time.sleep(.05)
+    raise AssertionError(f'no {file.name}')
+
+
+def view(page, name): page.get_by_role('button', name=name, exact=True).click()
+
+
+def opaque(page):
+    page.locator('.pv input[aria-label^=Opacity]').fill('1')
+
+
+@pytest.fixture(scope='module')
+def live(lab, browser):
+    "A page with the notebook run as far as the viewer."
+    url, work = lab
+    later = ["import time; open('begun', 'w').close(); time.sleep(3); open('done', 'w').close()", "open('state', 'w').write(f'{b.index} {b.order} {b.step}')",
+             "b.index,b.view,b.opacity,b.off = 0,'truth',1.,['Road']", "b.add_step(targs, 'epoch 2', confs)"]
+    (work/'a.ipynb').write_text(notebook(MAKE, SHOW, *later))
+    page = open_page(browser)
+    run_in_lab(page, url, 'a.ipynb', 2)
+    yield page
+    page.close()
+
+
+def test_controls_work_in_the_browser_alone(live, here):
+    page,b,pal = live,here['b'],here['CAMVID'].palette()
+    before = kernel_messages(page)
+    b.opacity = .5
+    shows(page, b.picture(), tolerance=4)
+    drag(page, '.pv input[aria-label^=Opacity]', (.5, .5), (.97, .5)) # the slider, to its end
+    shows(page, pal[here['preds'][0]])
+    page.locator('.pv-canvas').click()
+    page.keyboard.press('Space')
+    shows(page, here['imgs'][0], tolerance=4)
+    page.keyboard.press('Space')
+    view(page, 'Truth')
+    shows(page, pal[here['targs'][0]])
+    page.locator('.pv-class', has_text='Road').click()
+    b.off,b.view,b.opacity = ['Road'],'truth',1.
+    shows(page, b.picture(), tolerance=2)
+    page.keyboard.press('ArrowRight') # a class that is off stays off on the next frame
+    b.index = 1
+    shows(page, b.picture(), tolerance=2)
+    page.locator('.pv-class', has_text='Road').click()
+    view(page, 'Errors')
+    b.off,b.view = [],'errors'
+    shows(page, b.picture(), tolerance=.1)
+    view(page, 'Confidence')
+    b.view = 'confidence'
+    shows(page, b.picture())
+    assert kernel_messages(page)-before <= 1 # the next frame's number, for Python to know
+    assert page.trouble == []
+
+
+def test_hover_names_the_pixel(live, here):
+    page,y,x = live,20,30
+    view(page, 'Prediction')
+    box,(h,w) = page.locator('.pv-canvas').bounding_box(),(96, 128)
+    s = min(box['width']/w, box['height']/h)
+    before = kernel_messages(page)
+    for y,x in ((20, 30), (90, 60), (60, 100)):
+        page.mouse.move(box['x']+(box['width']-s*w)/2+(x+.5)*s, box['y']+(box['height']-s*h)/2+(y+.5)*s)
+        words = page.locator('.pv-read').inner_text()
+        names = here['CAMVID'].names
+        assert f"predicted\n{names[here['preds'][1][y,x]]}" in words and f"truth\n{names[here['targs'][1][y,x]]}" in words
+        assert 'confidence 20%' in words and f'x {x}, y {y}' in words
+    assert kernel_messages(page) == before
+
+
+def test_curtain(live, here):
+    page,pal,before = live,here['CAMVID'].palette(),kernel_messages(live)
+    view(page, 'Curtain')
+    box = page.locator('.pv-canvas').bounding_box()
+    handle = page.locator('.pv-curtain').bounding_box()
+    page.mouse.move(handle['x']+handle['width']/2, handle['y']+handle['height']/2)
+    page.mouse.down()
+    page.mouse.move(box['x']+box['width']*.5+30, box['y']+50, steps=10)
+    page.mouse.up()
+    at = page.evaluate("document.querySelector('.pv-curtain').getAttribute('aria-valuenow')/100*128")
+    x = np.arange(128)
+    got,clear = see(page),np.abs(x+.5-at) > 2
+    want = np.where((x < at)[:,None], pal[here['preds'][1]], pal[here['targs'][1]])
+    assert at > 66
+    assert (got[:,clear] == want[:,clear]).all()
+    assert kernel_messages(page) == before
+
+
+def test_order_finds_the_worst(live, here):
+    page,b = live,here['b']
+    view(page, 'Prediction')
+    for order in ('worst IoU', 'worst Pedestrian', 'name', 'given'):
+        page.locator('.pv select').select_option(order)
+        b.order = order
+        seen = []
+        page.locator('.pv-canvas').focus()
+        page.keyboard.press('Home')
+        for _ in range(6):
+            seen.append(page.locator('.pv-name').inner_text())
+            page.keyboard.press('ArrowRight')
+        assert seen == [here['names'][i] for i in b.ranking()]
+
+
+def test_next_while_a_cell_is_running(live, here, lab):
+    page,pal = live,here['CAMVID'].palette()
+    page.locator('.pv-canvas').focus()
+    page.keyboard.press('Home')
+    shows(page, pal[here['preds'][0]])
+    run_cell(page, 2, wait=False)
+    wait_for(lab[1]/'begun')
+    page.locator('.pv-canvas').focus()
+    for i in (1, 2, 3):
+        page.keyboard.press('ArrowRight')
+        shows(page, pal[here['preds'][i]])
+    assert page.locator('#bad').count() == 0 # a name that looks like HTML stays a name
+    assert not (lab[1]/'done').exists()
+    wait_for(lab[1]/'done')
+    run_cell(page, 3)
+    assert (lab[1]/'state').read_text() == '3 given -1' # Python knows where the reader is
+
+
+def test_python_sets_the_view(live, here):
+    page,b = live,here['b']
+    run_cell(page, 4)
+    b.index,b.view,b.opacity,b.off,b.order = 0,'truth',1.,['Road'],'given'
+    shows(page, b.picture(), tolerance=2)
+
+
+def test_a_new_step_appears(live, here):
+    page,pal = live,here['CAMVID'].palette()
+    assert page.locator('.pv-steps').is_hidden()
+    page.locator('.pv-class', has_text='Road').click()
+    view(page, 'Prediction')
+    page.locator('.pv-canvas').focus()
+    page.keyboard.press('ArrowRight')
+    shows(page, pal[here['preds'][1]])
+    run_cell(page, 5)
+    shows(page, pal[here['targs'][1]]) # the second step predicts the truth
+    assert page.locator('.pv-stepname').inner_text() == 'epoch 2' and 'IoU 1.000' in page.locator('.pv-score').inner_text()
+    page.locator('.pv-steps input').fill('0')
+    shows(page, pal[here['preds'][1]])
+    assert page.trouble == []
+
+
+def test_running_a_cell_again_leaves_nothing(live, browser):
+    page = live
+    cdp = page.context.new_cdp_session(page)
+    cdp.send('Performance.enable')
+    def measure():
+        for _ in range(3): cdp.send('HeapProfiler.collectGarbage'); page.wait_for_timeout(60)
+        use = cdp.send('Runtime.getHeapUsage')
+        metrics = {m['name']: m['value'] for m in cdp.send('Performance.getMetrics')['metrics']}
+        return dict(heap=use['usedSize'], bytes=use.get('backingStorageSize', 0), listeners=metrics['JSEventListeners'], nodes=metrics['Nodes'])
+    def again():
+        run_cell(page, 1)
+        drawn(page)
+    for _ in range(3): again()
+    before = measure()
+    for _ in range(20): again()
+    after = measure()
+    grown = {k: after[k]-before[k] for k in before}
+    print(grown)
+    assert page.locator('.pv').count() == 1
+    assert grown['listeners'] <= 20 and grown['nodes'] <= 500
+    assert grown['bytes'] < 1e6, 'the frames of runs that are gone are still there'
+    assert grown['heap'] < 4e6
+
+
+def test_frames_come_lazily(lab, browser, here):
+    url, work = lab
+    make = MAKE+"""
+def predict(img):
+    i = next(i for i,o in enumerate(imgs) if (o == img).all())
+    if i == 3: raise RuntimeError('out of memory <here>')
+    return preds[i],confs[i]
+b = MaskBrowser(imgs, predict, targs, names=names, budget=1)
+b"""
+    (work/'lazy.ipynb').write_text(notebook(make))
+    page = open_page(browser)
+    run_in_lab(page, url, 'lazy.ipynb', 1)
+    opaque(page)
+    pal = here['CAMVID'].palette()
+    page.locator('.pv-canvas').focus()
+    for i in range(3):
+        shows(page, pal[here['preds'][i]])
+        page.keyboard.press('ArrowRight')
+    page.wait_for_function("document.querySelector('.pv-note').textContent.includes('RuntimeError: out of memory <here>')")
+    page.keyboard.press('ArrowRight')
+    shows(page, pal[here['preds'][4]])
+    page.close()
+
+
+def test_saved_page_needs_no_network(browser, here, tmp_path):
+    b = here['MaskBrowser'](here['imgs'], here['preds'], here['targs'], names=here['names'], conf=here['confs'])
+    b.add_step(here['targs'], 'later')
+    page = open_page(browser)
+    asked = []
+    page.on('request', lambda r: asked.append(r.url))
+    page.context.set_offline(True)
+    page.goto(b.save(tmp_path/'look.html').as_uri())
+    drawn(page)
+    opaque(page)
+    pal = here['CAMVID'].palette()
+    shows(page, pal[here['targs'][0]])
+    page.locator('.pv-steps input').fill('0')
+    page.locator('.pv select').select_option('worst IoU')
+    b.step,b.order = 0,'worst IoU'
+    shows(page, pal[here['preds'][b.ranking()[0]]])
+    assert [u for u in asked if not u.startswith(('file:', 'blob:', 'data:'))] == []
+    assert page.locator('#bad').count() == 0 and page.trouble == []
+    page.close()
+
+
+def test_drags_keep_up_with_the_screen(browser, here, tmp_path):
+    "A frame of 960x720 on a canvas at least as large: no drawing may take longer than a sixtieth of a second."
+    big = lambda a: a.repeat(8, 0).repeat(8, 1)[:720,:960]
+    b = here['MaskBrowser']([big(here['imgs'][0])], [big(here['preds'][1])], [big(here['targs'][1])])
+    page = browser.new_context(viewport=dict(width=1360, height=900), device_scale_factor=1.2).new_page()
+    page.add_init_script(SPY)
+    page.goto(b.save(tmp_path/'big.html').as_uri())
+    drawn(page)
+    size = page.evaluate("(c => [c.width, c.height])(document.querySelector('.pv-canvas'))")
+    assert size[0] >= 960 and size[1] >= 720
+    for name,element in (('Prediction', '.pv input[aria-label^=Opacity]'), ('Curtain', '.pv-canvas')):
+        view(page, name)
+        page.wait_for_timeout(100)
+        page.evaluate('frames_.length = 0')
+        for _ in range(3): drag(page, element, (.1, .5), (.9, .5))
+        times = np.array(page.evaluate('frames_'))
+        print(name, size, len(times), 'frames, median', np.median(times).round(2), 'ms, 95%', np.percentile(times, 95).round(2), 'ms')
+        assert len(times) >= 20 and np.percentile(times, 95) < 16
+    page.context.close()
