@@ -253,7 +253,7 @@ def _lines(path):
     try: return Path(path).read_text().splitlines()
     except OSError: return []
 
-# %% ../nbs/15_speed.ipynb #36889df6
+# %% ../nbs/15_speed.ipynb #75710ec8
 _size,_bs = (180, 240), 8 # half of CamVid's sides, and the batch that every library's tutorial takes
 
 def bench_throughput(root, device, quick)->dict: # contestant -> images a second; `waits` -> share of time without data
@@ -263,7 +263,7 @@ def bench_throughput(root, device, quick)->dict: # contestant -> images a second
         try: learners[name] = contestant(name, root, _size, _bs, device)
         except ImportError as e: print(f'{name} is left out: {e}', file=sys.stderr)
     runners = {k:partial(images_per_second, v, 1 if quick else 3) for k,v in learners.items()}
-    figures = race(runners, 1 if quick else 5)
+    figures = race(runners, 1 if quick else 3)
     steps = time_steps(learners['pixseg U-Net'], 4 if quick else 20)
     waits = sum(s['data'] for s in steps)/sum(sum(s.values()) for s in steps)
     return dict(images_per_second=figures, waits=waits, size=_size, bs=_bs)
@@ -321,7 +321,7 @@ def bench_predict(root, device, quick)->dict: # for two sizes: way -> seconds fo
             out[f'{h}x{w}'] = race(ways, 2 if quick else 15)
     return out
 
-# %% ../nbs/15_speed.ipynb #24804d50
+# %% ../nbs/15_speed.ipynb #771e87a6
 def _shrink(file, size, to):
     from PIL import Image
     Image.open(file).convert('RGB').resize(size[::-1]).save(to)
@@ -330,18 +330,19 @@ def _ways(model, file, size, root, device, tmp):
     "Name -> function that predicts one file and returns the seconds."
     x = torch.rand(1, 3, *size, device=device).contiguous(memory_format=torch.channels_last)
     dtype = pick_precision(device)
-    def bare():
+    def bare(dtype):
         cast = torch.autocast(x.device.type, dtype=dtype, enabled=dtype != torch.float32)
         with torch.inference_mode(), cast: model(x)
     again = lambda: load_model(Path(tmp)/'m.safetensors')
     array,theirs = open_image(file),_fastai_predict(again(), root, size, device)
     ways = {'file to mask':lambda: predict_mask(model, file), 'array to mask':lambda: predict_mask(model, array),
-            'bare forward':bare,
+            'bare forward':partial(bare, dtype), 'bare forward, 32 bits':partial(bare, torch.float32),
             'learn.predict':partial(theirs, file, False), 'learn.predict tuned':partial(theirs, file, True)}
     try:
         import onnxruntime
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
+        options.add_session_config_entry('session.intra_op.allow_spinning', '0') # or it slows down whoever comes next
         session = onnxruntime.InferenceSession(export_onnx(again(), Path(tmp)/'m.onnx'), options)
         ways['onnxruntime forward'] = lambda: session.run(None, dict(image=x.cpu().numpy()))
     except ImportError as e: print(f'onnxruntime is left out: {e}', file=sys.stderr)
@@ -440,7 +441,7 @@ def _train_smp(root, device, minutes):
         learn.fit_one_cycle(epochs, learn.lr, cbs=[EpochSeed(0, epochs), TimeBudget(minutes*60, spent)])
     return learn.model.eval()
 
-# %% ../nbs/15_speed.ipynb #6ce08d2d
+# %% ../nbs/15_speed.ipynb #9aed4207
 def bench_start(root, device, quick)->dict: # what -> seconds, Python's own start subtracted
     "What it costs to begin."
     codes = {'python':'pass', 'import pixseg':'import pixseg', 'import torch':'import torch',
@@ -449,7 +450,7 @@ def bench_start(root, device, quick)->dict: # what -> seconds, Python's own star
     run = lambda code: subprocess.run([sys.executable, '-W', 'ignore', '-c', code], stdout=subprocess.DEVNULL)
     figures = race({k:partial(seconds, partial(run, v)) for k,v in codes.items()}, 1 if quick else 5)
     own = figures.pop('python')['median']
-    return {k:v['median']-own for k,v in figures.items()}
+    return {k:max(0., v['median']-own) for k,v in figures.items()}
 
 # %% ../nbs/15_speed.ipynb #c35e2e20
 _parts = ('device', 'start', 'store', 'loader', 'metric', 'predict', 'folder', 'step', 'throughput', 'memory',
