@@ -4,9 +4,8 @@
 
 # %% auto #0
 __all__ = ['CONTESTANTS', 'race', 'seconds', 'Clock', 'time_steps', 'images_per_second', 'train_flops', 'product_rate',
-           'profile_step', 'Padded', 'fastai_dls', 'contestant', 'bench_device', 'bench_throughput', 'bench_step',
-           'bench_loader', 'bench_store', 'bench_predict', 'bench_folder', 'bench_metric', 'peak_memory',
-           'bench_memory', 'bench_minutes', 'bench_start', 'run_bench', 'main', 'speed_rows', 'speed_table']
+           'profile_step', 'Padded', 'fastai_dls', 'contestant', 'peak_memory', 'run_bench', 'main', 'speed_rows',
+           'speed_table']
 
 # %% ../nbs/15_speed.ipynb #1d79f1c0
 import argparse
@@ -237,8 +236,8 @@ def contestant(
     net = (_smp if kind == 'smp resnet18' else _monai)(dls.labels, dls.size)
     return seg_learner(dls, net) if tuned else _plain(dls, net)
 
-# %% ../nbs/15_speed.ipynb #33f72c54
-def bench_device(root, device, quick)->dict: # what the other figures depend on
+# %% ../nbs/15_speed.ipynb #8d3ea3b7
+def _bench_device(root, device, quick)->dict: # what the other figures depend on
     "The machine, its versions, and the rates at which it multiplies and copies."
     kinds = {'float32':torch.float32, 'bfloat16':torch.bfloat16}
     block = torch.zeros(2**26, dtype=torch.uint8, device=device)
@@ -253,10 +252,10 @@ def _lines(path):
     try: return Path(path).read_text().splitlines()
     except OSError: return []
 
-# %% ../nbs/15_speed.ipynb #75710ec8
+# %% ../nbs/15_speed.ipynb #79a9c863
 _size,_bs = (180, 240), 8 # half of CamVid's sides, and the batch that every library's tutorial takes
 
-def bench_throughput(root, device, quick)->dict: # contestant -> images a second; `waits` -> share of time without data
+def _bench_throughput(root, device, quick)->dict: # contestant -> images a second; `waits` -> share of time without data
     "Everybody trains a few steps in turn on the same photographs."
     learners = {}
     for name in CONTESTANTS:
@@ -268,8 +267,8 @@ def bench_throughput(root, device, quick)->dict: # contestant -> images a second
     waits = sum(s['data'] for s in steps)/sum(sum(s.values()) for s in steps)
     return dict(images_per_second=figures, waits=waits, size=_size, bs=_bs)
 
-# %% ../nbs/15_speed.ipynb #cf301a73
-def bench_step(root, device, quick)->dict: # for each of our networks: phases, groups, operations, share of the limit
+# %% ../nbs/15_speed.ipynb #07c5b438
+def _bench_step(root, device, quick)->dict: # for each of our networks: phases, groups, operations, share of the limit
     "A closer look at our own step."
     limit,out = product_rate(pick_precision(device), device),{}
     for name in CONTESTANTS[:2]:
@@ -281,14 +280,14 @@ def bench_step(root, device, quick)->dict: # for each of our networks: phases, g
         out[name] = dict(phases=phases, groups=profile_step(learn), flops=flops, share_of_limit=share)
     return out
 
-# %% ../nbs/15_speed.ipynb #214261e1
-def bench_loader(root, device, quick)->dict: # loader -> photographs a second
+# %% ../nbs/15_speed.ipynb #cd7d188d
+def _bench_loader(root, device, quick)->dict: # loader -> photographs a second
     "One epoch of each training loader, with nobody who uses it."
     ours,theirs = seg_dls(root, _size, bs=_bs, device=device, scale=(.5, 2)),fastai_dls(root, _size, _bs, device)
     def rate(dl): return len(dl)*dl.bs/seconds(lambda: [None for _ in dl])
     return race({'pixseg':partial(rate, ours.train), 'fastai':partial(rate, theirs.train)}, 1 if quick else 5)
 
-def bench_store(root, device, quick)->dict: # seconds to have the training split in memory
+def _bench_store(root, device, quick)->dict: # seconds to have the training split in memory
     "Decode the training split, keep it, and open it again."
     labels = find_labels(root)
     pairs,table = find_pairs(root, 'train'),label_table(labels, labels.void_last())
@@ -296,7 +295,7 @@ def bench_store(root, device, quick)->dict: # seconds to have the training split
         read = lambda keep: seconds(partial(read_frames, pairs, table, cache=keep))
         return dict(decode=read(False), decode_and_keep=read(cache), open=read(cache), frames=len(pairs))
 
-# %% ../nbs/15_speed.ipynb #f80c4fea
+# %% ../nbs/15_speed.ipynb #a95444bf
 def _fastai_predict(model, root, size, device):
     "fastai's way from a file to a mask, with the weights of `model`."
     learn = _plain(seg_dls(root, size, bs=1, device=device), model)
@@ -307,7 +306,7 @@ def _fastai_predict(model, root, size, device):
             return theirs.predict(file)
     return run
 
-def bench_predict(root, device, quick)->dict: # for two sizes: way -> seconds for a photograph
+def _bench_predict(root, device, quick)->dict: # for two sizes: way -> seconds for a photograph
     "From a file to a mask, one photograph at a time."
     labels,out = find_labels(root).void_last(),{}
     file = find_pairs(root, 'val')[0].img
@@ -348,8 +347,8 @@ def _ways(model, file, size, root, device, tmp):
     except ImportError as e: print(f'onnxruntime is left out: {e}', file=sys.stderr)
     return {k:partial(seconds, v) for k,v in ways.items()}
 
-# %% ../nbs/15_speed.ipynb #6adaabf8
-def bench_folder(root, device, quick)->dict: # seconds for a photograph
+# %% ../nbs/15_speed.ipynb #eff136b0
+def _bench_folder(root, device, quick)->dict: # seconds for a photograph
     "A folder of photographs to a folder of masks, against the bare forward passes."
     labels,photos = find_labels(root).void_last(),[p.img for p in find_pairs(root, 'val')]
     with tempfile.TemporaryDirectory() as tmp:
@@ -359,8 +358,8 @@ def bench_folder(root, device, quick)->dict: # seconds for a photograph
         whole = lambda: seconds(lambda: predict_files(model, photos, Path(tmp)/'masks'))/len(photos)
         return race({'predict_files':whole, 'bare forward':ways['bare forward']}, 1 if quick else 3)
 
-# %% ../nbs/15_speed.ipynb #125f3ab6
-def bench_metric(root, device, quick)->dict: # way -> seconds for all masks of the validation split
+# %% ../nbs/15_speed.ipynb #d21672ef
+def _bench_metric(root, device, quick)->dict: # way -> seconds for all masks of the validation split
     "Count a split's pixels by true and predicted class; predictions are the truth with every fifth block wrong."
     import torchmetrics
     labels = find_labels(root)
@@ -379,7 +378,7 @@ def bench_metric(root, device, quick)->dict: # way -> seconds for all masks of t
             'torchmetrics tuned':partial(theirs, 8, validate_args=False)}
     return dict(race({k:partial(seconds, v) for k,v in ways.items()}, 2 if quick else 7), same=same, masks=len(targ))
 
-# %% ../nbs/15_speed.ipynb #cb8803d3
+# %% ../nbs/15_speed.ipynb #870bec36
 def _child(root, device, job, *more, log=None):
     "Run one job in a process of its own and read the figures that it prints last."
     command = [sys.executable, '-m', 'pixseg.bench', str(root), '--device', str(device), '--job', job, *map(str, more)]
@@ -395,7 +394,7 @@ def peak_memory()->int: # bytes
     import resource # not on Windows
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*(1 if sys.platform == 'darwin' else 1024)
 
-def bench_memory(root, device, quick)->dict: # contestant -> bytes `before` and at the `peak` of training
+def _bench_memory(root, device, quick)->dict: # contestant -> bytes `before` and at the `peak` of training
     "Train at the files' own size, eight photographs at a time, in a fresh process each."
     names = CONTESTANTS[:4] if quick else CONTESTANTS
     return {name:_child(root, device, f'memory:{name}') for name in names}
@@ -406,8 +405,8 @@ def _job_memory(root, device, name, minutes):
     time_steps(learn, 2)
     return dict(before=before, peak=peak_memory())
 
-# %% ../nbs/15_speed.ipynb #50fb95cd
-def bench_minutes(root, device, quick, minutes=10.)->dict: # contestant -> accuracy, miou at the labels' size; seconds
+# %% ../nbs/15_speed.ipynb #81028734
+def _bench_minutes(root, device, quick, minutes=10.)->dict: # contestant -> accuracy, miou at the labels' size; seconds
     "So many minutes from nothing, then judged on the validation split."
     names = ('pixseg U-Net', 'pixseg lite0', 'smp resnet18 tuned')
     return dict({k:_child(root, device, f'minutes:{k}', '--minutes', minutes) for k in names}, minutes=minutes)
@@ -441,8 +440,8 @@ def _train_smp(root, device, minutes):
         learn.fit_one_cycle(epochs, learn.lr, cbs=[EpochSeed(0, epochs), TimeBudget(minutes*60, spent)])
     return learn.model.eval()
 
-# %% ../nbs/15_speed.ipynb #9aed4207
-def bench_start(root, device, quick)->dict: # what -> seconds, Python's own start subtracted
+# %% ../nbs/15_speed.ipynb #bb859c63
+def _bench_start(root, device, quick)->dict: # what -> seconds, Python's own start subtracted
     "What it costs to begin."
     codes = {'python':'pass', 'import pixseg':'import pixseg', 'import torch':'import torch',
              'pixseg --help':"from pixseg.cli import main; main(['--help'])",
@@ -452,7 +451,7 @@ def bench_start(root, device, quick)->dict: # what -> seconds, Python's own star
     own = figures.pop('python')['median']
     return {k:max(0., v['median']-own) for k,v in figures.items()}
 
-# %% ../nbs/15_speed.ipynb #c35e2e20
+# %% ../nbs/15_speed.ipynb #d9ae771c
 _parts = ('device', 'start', 'store', 'loader', 'metric', 'predict', 'folder', 'step', 'throughput', 'memory',
           'minutes')
 
@@ -471,7 +470,7 @@ def run_bench(
     for part in parts:
         start,more = time.perf_counter(),dict(minutes=minutes) if part == 'minutes' else {}
         print(f'{part} ...', file=sys.stderr, flush=True)
-        results[part] = globals()[f'bench_{part}'](root, device, quick, **more)
+        results[part] = globals()[f'_bench_{part}'](root, device, quick, **more)
         took = dict(seconds=round(time.perf_counter()-start, 1), date=str(date.today()), quick=quick)
         results.setdefault('runs', {})[part] = took
         unfinished = out.with_suffix('.part')
