@@ -502,7 +502,7 @@ def effect_text(self:FeatureExplorer,
     lost = f'; most is lost by {lost}.' if lost else '.'
     return f'{text} Mean IoU of this frame: {a:.2f} with it, {b:.2f} without{lost}'
 
-# %% ../nbs/11a_apps.ipynb #02465107
+# %% ../nbs/11a_apps.ipynb #38099b5e
 @patch
 def sheets(self:FeatureExplorer,
     part:str, # a name in `trace`
@@ -522,7 +522,9 @@ def map_name(self:FeatureExplorer,
 )->str: # a colour, a class, or the number
     "What a map is called."
     if part=='image': return ('red', 'green', 'blue')[channel] if len(self.features.maps[part])==3 else f'{channel}'
-    return self.labels.classes[channel] if part.startswith(('head', 'logits')) else f'map {channel}'
+    if not part.startswith(('head', 'logits')): return f'map {channel}'
+    each = len(self.features.maps[part])//self.labels.n # a folded network's head has a map for each pixel of a block
+    return self.labels.classes[channel//each] + f' {channel%each+1}'*(each > 1)
 
 # %% ../nbs/11a_apps.ipynb #d0e113be
 @patch
