@@ -472,18 +472,19 @@ def choose(self:FeatureExplorer,
     if part not in names: raise PixsegError(f"no part {part!r}: choose from {', '.join(names)}")
     self.widget.part = part
 
-# %% ../nbs/11a_apps.ipynb #fc4a06b9
+# %% ../nbs/11a_apps.ipynb #922cf64a
 @patch
 def effect(self:FeatureExplorer,
     part:str, # an expansion block that has a skip
-)->dict: # mask without the skip; changed: share 0..1 of pixels; iou: {class: (with, without)}, empty without truth
+)->dict: # mask without the skip; changed: share 0..1 of pixels; iou: {true class: (with, without)}, empty without truth
     "What this skip is worth on this photograph."
     if part in self._effects: return self._effects[part]
     mask = without_skip(self.model, self.img, part)
     both = {}
     if self.targ is not None:
         a,b = (iou(confusion(m, self.targ, self.labels.n, self.labels.void)).tolist() for m in (self.pred, mask))
-        both = {k:(x,y) for k,x,y in zip(self.labels.classes, a, b, strict=True) if not math.isnan(x)}
+        there = set(np.unique(self.targ).tolist()) # an absent class may have an IoU in one mask and none in the other
+        both = {k:(x,y) for i,(k,x,y) in enumerate(zip(self.labels.classes, a, b, strict=True)) if i in there}
     self._effects[part] = dict(mask=mask, changed=float((mask!=self.pred).mean()), iou=both)
     return self._effects[part]
 
