@@ -18,7 +18,8 @@ _home = dict(
     train='seg_learner train_run',
     modelfile='save_model load_model',
     predict='predict_mask predict_files evaluate',
-    widgets='MaskBrowser')
+    widgets='MaskBrowser',
+    apps='TrainMonitor PredictApp FeatureExplorer')
 _home = {name: module for module, names in _home.items() for name in names.split()}
 __all__ = list(_home)
 

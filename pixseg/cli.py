@@ -94,14 +94,14 @@ def data_check(args)->int:
     if str(args.json) != '-': print(report)
     return 0 if report.ok else 1
 
-# %% ../nbs/12_cli.ipynb #00000015
+# %% ../nbs/12_cli.ipynb #61475d11
 def train(args)->int:
     "Train on a data folder; leave a run folder."
     from pixseg.train import train_run
     if args.epochs is None and args.minutes is None and not args.resume: args.epochs = 20
-    keys = 'encoder size crop epochs minutes resume bs lr width depth seed precision device'.split()
+    keys = 'encoder size crop epochs minutes resume bs lr width depth fold seed precision device'.split()
     more = {k:getattr(args, k) for k in keys}
-    if args.no_class_weights: more['weights'] = None
+    more['weights'] = None if args.no_class_weights else args.weights
     if args.no_pretrained: more['pretrained'] = False
     result = train_run(args.dir, args.out, progress=not args.quiet, **more)
     write_json(result, args.json)
@@ -117,7 +117,7 @@ def _best(rows):
     figures = f"val accuracy={best['accuracy']:.4f} miou={best['miou']:.4f}"
     return f"best of {rows[-1]['epoch']+1} epochs is {best['epoch']+1}: {figures}"
 
-# %% ../nbs/12_cli.ipynb #00000016
+# %% ../nbs/12_cli.ipynb #2803d282
 def evaluate(args)->int:
     "Judge a model on a split, at the labels' own resolution."
     from pixseg.modelfile import load_model
@@ -131,7 +131,7 @@ def evaluate(args)->int:
 def _device(args):
     "The device asked for, or the fastest there is."
     from pixseg.modelfile import pick_device
-    return args.device or pick_device()
+    return pick_device(args.device)
 
 # %% ../nbs/12_cli.ipynb #00000017
 def predict(args)->int:
@@ -185,7 +185,7 @@ def demo(args)->int:
     print(f"accuracy={scores['accuracy']:.4f} miou={scores['miou']:.4f}")
     return 0
 
-# %% ../nbs/12_cli.ipynb #0000001c
+# %% ../nbs/12_cli.ipynb #0fc917ea
 _options = {
     'model': dict(metavar='MODEL', help='a .safetensors file that `pixseg train` wrote'),
     'dir': dict(metavar='DIR', help='folder with train/ trainannot/ val/ valannot/ [test/ testannot/] [codes.txt]'),
@@ -201,7 +201,11 @@ _options = {
     '--bs': dict(type=positive(int), metavar='N', help='photographs in a batch (default: by device)'),
     '--lr': dict(type=positive(float), default=4e-3, help='top learning rate; an encoder gets a third (default: 0.004)'),
     '--width': dict(type=positive(int), default=16, help='channels of the scratch U-Net at full size (default: 16)'),
+    '--fold': dict(type=positive(int), metavar='K', help='take pixels in blocks of KxK: a K*K-th of the work '
+                   '(default: 1; with --minutes, 2 where time is short)'),
     '--depth': dict(type=positive(int), default=4, help='halvings of the scratch U-Net (default: 4)'),
+    '--weights': dict(choices=('sqrt', 'mild', 'enet', 'median'), default='sqrt',
+                      help='how much rare classes count more: median > enet > sqrt > mild (default: sqrt)'),
     '--no-class-weights': dict(action='store_true', help='count all pixels alike: for accuracy, against rare classes'),
     '--precision': dict(choices=('auto', 'bf16', 'fp16', 'fp32'), default='auto',
                         help='arithmetic (default: what the device does best)'),
@@ -229,7 +233,7 @@ def _command(sub, func, name, help, options, example):
     for o in options.split(): p.add_argument(o, **_options[o])
     return p
 
-# %% ../nbs/12_cli.ipynb #00000020
+# %% ../nbs/12_cli.ipynb #33df7fe8
 def _data_commands(sub):
     p = sub.add_parser('data', help='get CamVid, or check a folder of images and masks',
                        description='Get CamVid, or check any data folder.')
@@ -242,7 +246,7 @@ def _data_commands(sub):
 
 def _train_command(sub):
     p = _command(sub, train, 'train', 'train a U-Net on a data folder',
-                 'dir --encoder --no-pretrained --size --crop --bs --lr --width --depth --no-class-weights --seed '
+                 'dir --encoder --no-pretrained --size --crop --bs --lr --width --depth --fold --weights --no-class-weights --seed '
                  '--precision --device --resume --quiet --json',
                  'pixseg train data/CamVid --encoder tf_efficientnet_lite0 --minutes 10 --out runs/first')
     p.add_argument('--out', default='run', metavar='RUN', help='folder for model, metrics and pictures (default: run)')

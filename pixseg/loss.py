@@ -47,14 +47,13 @@ def _check(targ, n, void):
     raise PixsegError(f"`targ` holds {bad}, but the model has {n} outputs: ids must be {what}. "
                       "Is it void (pass `void=`), or a mask of other labels (convert it with `Labels.table`)?")
 
-# %% ../nbs/07_loss.ipynb #0000001d
+# %% ../nbs/07_loss.ipynb #e2f658ef
 def _log_probs(logits, targ, void, check=False):
     "Checked and aligned: float32 log-probabilities with classes in dim 1, and int64 ids."
     logits,targ = _match(logits, targ)
     if check or targ.device.type=='cpu': _check(targ, logits.shape[1], void)
-    last = logits.movedim(1, -1) # (B,H,W,C); contiguous if the model ran channels-last: then rows need no copy
-    if last.is_contiguous(): logits,targ = last.flatten(0, -2),targ.flatten()
-    return logits.float().log_softmax(1),targ.long() # nll_loss takes no uint8
+    logits = logits.float().contiguous() # one map per class: many pixels side by side, which a softmax can take at once
+    return logits.log_softmax(1),targ.long() # nll_loss takes no uint8
 
 # %% ../nbs/07_loss.ipynb #00000023
 def _fit_weight(weight, logp):
@@ -88,20 +87,22 @@ def masked_ce(
     "Mean cross-entropy over the labelled pixels; raises `PixsegError` for shapes or ids that do not fit."
     return _nll(*_log_probs(logits, targ, void), void, weight, smoothing)
 
-# %% ../nbs/07_loss.ipynb #00000038
+# %% ../nbs/07_loss.ipynb #3bd2d3e7
 def class_weights(
     counts, # pixels (or shares) of each real class in the training masks, `(n,)`, void left out
-    how:str='sqrt', # 'enet', 'median' or 'sqrt'
+    how:str='sqrt', # 'enet', 'median', 'sqrt' or 'mild'
     seen=None, # for 'median': pixels of all images in which the class occurs, `(n,)`; None: it occurs in every image
 )->Tensor: # `(n,)` float32, larger for rarer classes
     "Weights that let rare classes count more; raises `PixsegError` if `counts` are none or `how` is unknown."
-    if how not in ('enet','median','sqrt'): raise PixsegError(f"no weights {how!r}: choose from enet, median, sqrt")
+    if how not in ('enet','median','sqrt','mild'):
+        raise PixsegError(f"no weights {how!r}: choose from enet, median, sqrt, mild")
     counts = torch.as_tensor(counts).cpu().double()
     if counts.ndim!=1 or (counts<0).any() or not counts.sum()>0:
         raise PixsegError(f"counts {counts.tolist()} are no class counts: give one number >= 0 per class, not all 0")
     if how=='median': return _median_weights(counts, seen)
     weight = 1/(1.02 + counts/counts.sum()).log()
-    if how=='sqrt': weight = weight.sqrt()/weight.sqrt().mean()
+    if how in ('sqrt','mild'): weight = weight**(.5 if how=='sqrt' else .25)
+    if how!='enet': weight = weight/weight.mean()
     return weight.float()
 
 # %% ../nbs/07_loss.ipynb #00000039

@@ -116,11 +116,17 @@ def load_model(
     model.mean,model.std = tuple(card['mean']),tuple(card['std'])
     return model.eval().to(device)
 
-# %% ../nbs/08a_modelfile.ipynb #0000001e
-def pick_device()->torch.device: # CUDA before MPS before CPU
-    "The fastest device of this machine."
-    if torch.cuda.is_available(): return torch.device('cuda')
-    return torch.device('mps' if torch.backends.mps.is_available() else 'cpu')
+# %% ../nbs/08a_modelfile.ipynb #5d13b34d
+def pick_device(
+    wanted:str|torch.device|None=None, # 'cpu', 'cuda', 'cuda:1', 'mps'; `None`: CUDA before MPS before CPU
+)->torch.device: # one that is there
+    "The device asked for, or the fastest of this machine; raises `PixsegError` if it is not there."
+    if wanted is None and torch.cuda.is_available(): return torch.device('cuda')
+    if wanted is None: return torch.device('mps' if torch.backends.mps.is_available() else 'cpu')
+    try: return torch.empty(1, device=wanted).device
+    except (RuntimeError, AssertionError, NotImplementedError) as e:
+        raise PixsegError(f"no device {str(wanted)!r} on this machine ({str(e).splitlines()[0]}): "
+                          f"take {pick_device().type!r}, or leave it out") from None
 
 def pick_precision(
     device:str|torch.device='cpu', # where training happens

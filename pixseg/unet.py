@@ -104,15 +104,28 @@ def init_weights(
         if m.bias is not None: nn.init.zeros_(m.bias)
     return model
 
-# %% ../nbs/05_unet.ipynb #00000027
+# %% ../nbs/05_unet.ipynb #5a97a94a
 def _check_config(config):
     "Refuse settings that make no network."
-    for k in {'n_classes', 'n_in', 'width', 'depth'} & set(config):
+    for k in {'n_classes', 'n_in', 'width', 'depth', 'fold'} & set(config):
         if not isinstance(config[k], int) or config[k] < 1:
             raise PixsegError(f"{k} is {config[k]!r}: give a whole number of at least 1")
     head = config['head']
     if not isinstance(head, int) or head < 1 or head%2==0:
         raise PixsegError(f"head is {head!r}: give an odd kernel size, 3 or 1")
+    if config.get('fold', 1) > 1 and config['padding']!='same':
+        raise PixsegError("fold needs padding='same': the paper's form answers for fewer pixels than it is given")
+
+# %% ../nbs/05_unet.ipynb #423fe3ba
+def _folded(x, k):
+    "Blocks of `k` x `k` pixels as channels, side by side; sides that do not divide are filled up from the edge."
+    if k==1: return x
+    h, w = x.shape[-2:]
+    return F.pixel_unshuffle(F.pad(x, (0, -w%k, 0, -h%k), mode='replicate'), k)
+
+def _unfolded(x, k, size):
+    "Channels laid out as blocks of `k` x `k` pixels again, cut to `size`."
+    return x if k==1 else F.pixel_shuffle(x, k)[..., :size[0], :size[1]]
 
 # %% ../nbs/05_unet.ipynb #00000028
 def _check_input(x, model):
@@ -125,7 +138,7 @@ def _check_input(x, model):
         raise PixsegError(f"the photograph is {h}x{w} (height x width) but this network needs at least {low}x{low}: "
                           "enlarge or pad it, or use a network of less depth")
 
-# %% ../nbs/05_unet.ipynb #0000002a
+# %% ../nbs/05_unet.ipynb #f83fdbb2
 class UNet(nn.Module):
     "U-Net (Ronneberger et al. 2015, arXiv 1505.04597): photographs of any size in, logits of the same size out."
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB of ImageNet: near any outdoor photograph's
@@ -138,40 +151,41 @@ class UNet(nn.Module):
         up:str='transpose', # 'transpose', 'nearest' or 'bilinear'
         head:int=3, # kernel of the last convolution, odd; the paper has 1
         padding:str='same', # 'valid' is the paper's form: 572 pixels in, 388 out
+        fold:int=1, # blocks of `fold` x `fold` pixels go through the network as one
     ):
         super().__init__()
         self.config = dict(n_classes=n_classes, n_in=n_in, width=width, depth=depth,
-                           norm=norm, up=up, head=head, padding=padding)
+                           norm=norm, up=up, head=head, padding=padding, fold=fold)
         _check_config(self.config)
         ws = [width*2**i for i in range(depth+1)]
-        self.downs = nn.ModuleList(ConvBlock(a, b, norm, padding) for a, b in zip([n_in, *ws], ws[:-1]))
+        self.downs = nn.ModuleList(ConvBlock(a, b, norm, padding) for a, b in zip([n_in*fold**2, *ws], ws[:-1]))
         self.pool = nn.MaxPool2d(2)
         self.bottom = ConvBlock(ws[-2], ws[-1], norm, padding)
         self.ups = nn.ModuleList(UpBlock(a, b, b, up, norm, padding) for a, b in zip(ws[:0:-1], ws[-2::-1]))
-        self.head = nn.Conv2d(width, n_classes, head, padding=head//2 if padding=='same' else 0)
+        self.head = nn.Conv2d(width, n_classes*fold**2, head, padding=head//2 if padding=='same' else 0)
         init_weights(self)
 
-# %% ../nbs/05_unet.ipynb #0000002c
+# %% ../nbs/05_unet.ipynb #475735dc
 @patch
 def forward(self:UNet,
     x:Tensor, # normalised photographs `(B,n_in,H,W)`, float
 )->Tensor: # logits `(B,n_classes,H,W)`; smaller with `padding='valid'`
     "Down the left arm, across the bottom, up the right arm."
     self._check(x)
-    skips = []
+    size, skips, x = x.shape[-2:], [], _folded(x, self.config['fold'])
     for down in self.downs:
         skips.append(down(x))
         x = self.pool(skips[-1])
     x = self.bottom(x)
     for up, skip in zip(self.ups, reversed(skips)): x = up(x, skip)
-    return self.head(x)
+    return _unfolded(self.head(x), self.config['fold'], size)
 
-# %% ../nbs/05_unet.ipynb #0000002e
+# %% ../nbs/05_unet.ipynb #ca54f867
 @patch(as_prop=True)
 def min_size(self:UNet)->int: # pixels
     "The shortest side a photograph may have."
     depth, head = self.config['depth'], self.config['head']
-    if self.config['padding']=='same': return 2**depth
+    if self.config['padding']=='same': return 2**depth*self.config['fold']
     return next(s for s in range(1, 2**(depth+4)+head) if valid_size(s, depth, head))
 
 @patch
@@ -214,12 +228,12 @@ def trace_shapes(
     if rows[-1][1:]!=tuple(out.shape[1:]): rows.append(('logits', *out.shape[1:]))
     return _number(rows)
 
-# %% ../nbs/05_unet.ipynb #00000038
+# %% ../nbs/05_unet.ipynb #774ee96b
 def _levels(trace):
     "How many halvings below the photograph each map sits."
     out = [0]
     for name, _, h, _ in trace[1:]:
-        if name.startswith('encoder'): out.append(round(math.log2(trace[0][2]/h)))
+        if name.startswith('encoder') or len(out)==1: out.append(round(math.log2(trace[0][2]/h)))
         elif name.startswith('logits'): out.append(0)
         else: out.append(out[-1] + name.startswith('pool') - name.startswith('up'))
     return out
@@ -277,10 +291,10 @@ def draw_unet(
     ax.axis('off')
     return ax
 
-# %% ../nbs/05_unet.ipynb #00000045
+# %% ../nbs/05_unet.ipynb #34cbd486
 def reach(
     pos:int, # row (or column) of an output pixel
-    depth:int=4, # contraction blocks of the `UNet`
+    depth:int=4, # contraction blocks of the `UNet`, `fold` 1
     head:int=3, # kernel of its last convolution
     up:str='transpose', # 'transpose', 'nearest' or 'bilinear'
 )->tuple[int,int]: # first and last row (or column) that can change it, if the photograph had no edge
