@@ -6,15 +6,17 @@
 __all__ = ['ConfusionMetric', 'seg_metrics', 'precision_cbs', 'FastLayout', 'fused_adamw', 'class_counts', 'seg_learner',
            'plan_epochs', 'TimeBudget', 'EpochSeed', 'recorded', 'RunFolder', 'write_csv', 'read_csv', 'show_curves',
            'save_state', 'load_state', 'default_crop', 'default_scale', 'make_model', 'run_config', 'train_run',
-           'show_predictions']
+           'StopBetween', 'show_predictions']
 
-# %% ../nbs/09_train.ipynb #bc5c7f6a
+# %% ../nbs/09_train.ipynb #54734ffa
 import csv
 import json
 import math
 import os
+import signal
+import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -513,7 +515,28 @@ def _write_config(out, args, learn, epochs, every):
 
 def _recipe(args, epochs): return {**{k:args[k] for k in ('bs', 'wd', 'weights', 'seed', 'minutes')}, 'epochs':epochs}
 
-# %% ../nbs/09_train.ipynb #db5df639
+# %% ../nbs/09_train.ipynb #d7f1ae73
+class StopBetween(Callback):
+    "After Ctrl-C, end the fit between two batches and not in the middle of writing; a second one ends it at once."
+    order = -100
+    pressed = False
+    def hear(self, *args):
+        if self.pressed: raise KeyboardInterrupt
+        self.pressed = True
+
+    def before_batch(self):
+        if self.pressed: raise KeyboardInterrupt
+
+    @contextmanager
+    def listening(self):
+        "Listen for Ctrl-C while the block runs; only the main thread may."
+        main = threading.current_thread() is threading.main_thread()
+        old = signal.signal(signal.SIGINT, self.hear) if main else None
+        try: yield self
+        finally:
+            if main: signal.signal(signal.SIGINT, old)
+
+# %% ../nbs/09_train.ipynb #3289a74d
 def _fit(learn, folder, args, epochs, every, done, progress, say, started, more=()):
     "Train, survive an interruption, and tell how it went."
     cbs = [EpochSeed(args['seed'], every), folder, *more]
@@ -521,18 +544,19 @@ def _fit(learn, folder, args, epochs, every, done, progress, say, started, more=
         spent = folder.rows[-1]['seconds'] if folder.rows else time.perf_counter()-started # decoding counts, too
         reserve = _time_batch(learn, learn.dls.valid, False)*len(learn.dls.valid)
         cbs.append(TimeBudget(args['minutes']*60, spent, reserve))
-    quiet = [] if progress else [learn.no_bar(), learn.no_logging()]
+    stop = StopBetween()
+    quiet = [stop.listening(), *([] if progress else [learn.no_bar(), learn.no_logging()])]
     interrupted = False
     with ExitStack() as stack:
         for o in quiet: stack.enter_context(o)
-        try: learn.fit_one_cycle(epochs, _rates(learn), cbs=cbs, start_epoch=done)
+        try: learn.fit_one_cycle(epochs, _rates(learn), cbs=[stop, *cbs], start_epoch=done)
         except KeyboardInterrupt: interrupted = True
     if interrupted: _leave_usable(learn, folder, say)
     show_predictions(learn, folder.out/'predictions.png')
     return dict(out=str(folder.out), rows=folder.rows, best=folder.best if folder.best >= 0 else None,
                 interrupted=interrupted, seconds=time.perf_counter()-started)
 
-# %% ../nbs/09_train.ipynb #00000055
+# %% ../nbs/09_train.ipynb #c1600806
 def _rates(learn):
     "One top rate; a pretrained encoder, which has less to learn, gets a third of it."
     return slice(learn.lr/3, learn.lr) if len(split_params(learn.model)) > 1 else learn.lr
@@ -541,7 +565,7 @@ def _leave_usable(learn, folder, say):
     "After Ctrl-C: close what was open, and see that there is a model."
     learn('after_cancel_fit'); learn('after_fit')
     for cb in list(learn.cbs):
-        if isinstance(cb, (EpochSeed, RunFolder, TimeBudget, ParamScheduler)): learn.remove_cb(cb)
+        if isinstance(cb, (StopBetween, EpochSeed, RunFolder, TimeBudget, ParamScheduler)): learn.remove_cb(cb)
     model = folder.out/'model.safetensors'
     if not model.exists(): save_model(model, learn.model, learn.dls.labels, learn.dls.size, **folder.about)
     done = folder.rows[-1]['epoch']+1 if folder.rows else 0

@@ -278,7 +278,7 @@ class _Choosy(anywidget.AnyWidget):
         text = f'{choices[0]}..{choices[-1]}' if isinstance(choices, range) else ', '.join(choices)
         raise PixsegError(f"{name} cannot be {wrong[0]!r} here: choose from {text}")
 
-# %% ../nbs/11_widgets.ipynb #b64c56d2
+# %% ../nbs/11_widgets.ipynb #9758712b
 class MaskView(_Choosy):
     "The state of a viewer, shared with the browser, where viewer.js draws it."
     index = Int(0, help='number of the frame shown, in the order they were given').tag(sync=True)
@@ -292,7 +292,7 @@ class MaskView(_Choosy):
     steps = List(Unicode(), help='a name for each set of predictions').tag(sync=True)
     _meta,_pack,_step0 = (Dict().tag(sync=True) for _ in range(3)) # names and colours; frames; masks of step 0
     _tables = List(Bytes()).tag(sync=True) # scores, one table a step
-    _esm,_css = (Unicode().tag(sync=True) for _ in range(2)) # viewer.js, viewer.css
+    _esm,_js,_css = (Unicode().tag(sync=True) for _ in range(3)) # loader.js, viewer.js, viewer.css
 
 # %% ../nbs/11_widgets.ipynb #f86b876b
 class MaskBrowser:
@@ -340,7 +340,7 @@ def _first(self:MaskBrowser, budget):
         pool.shutdown(cancel_futures=True)
     return there
 
-# %% ../nbs/11_widgets.ipynb #bb66078a
+# %% ../nbs/11_widgets.ipynb #b828df88
 @patch
 def _make_widget(self:MaskBrowser, step):
     "The widget with everything it starts with."
@@ -353,9 +353,9 @@ def _make_widget(self:MaskBrowser, step):
         heat=_heat.tolist(), errors=dict(names=_error_names, colors=_error_colors.tolist()),
         palettes=dict(labels=labels.colors, safe=safe_colors(labels)))
     pred = {k:v for k,v in self._there.items() if k.startswith(('pred', 'conf'))}
-    js,style = ((here/o).read_text('utf-8') for o in ('viewer.js', 'viewer.css'))
+    esm,js,style = ((here/o).read_text('utf-8') for o in ('loader.js', 'viewer.js', 'viewer.css'))
     return MaskView(_meta=meta, _pack={k:v for k,v in self._there.items() if k not in pred}, _step0=pred, steps=[step],
-                    _tables=self.scores.packed(), _esm=js, _css=style)
+                    _tables=self.scores.packed(), _esm=esm, _js=js, _css=style)
 
 @patch
 def packed(self:_Scores): return [o.tobytes() for o in self.tables]
@@ -494,7 +494,7 @@ def _json(o):
     "State as JSON, bytes in base64; `<` is written so that no name can end the script."
     return json.dumps(o, default=lambda b: base64.b64encode(b).decode()).replace('<', '\\u003c')
 
-# %% ../nbs/11_widgets.ipynb #c29179c7
+# %% ../nbs/11_widgets.ipynb #dc5c73fd
 @patch
 def save(self:MaskBrowser,
     path:str|Path, # file to write, `*.html`
@@ -509,7 +509,7 @@ def save(self:MaskBrowser,
     for s in range(len(self.steps)):
         state[f'_step{s}'] = {k:make(k) for i in n for k in (f'pred/{s}/{i}', *[f'conf/{s}/{i}']*w._meta['conf'])}
     page = _page.format(title=f'Masks of {len(self.frames)} photographs', css=w._css, state=_json(state),
-                        js=w._esm.replace('export default', 'const viewer ='))
+                        js=w._js.replace('export default', 'const viewer ='))
     path.write_text(page, encoding='utf-8')
     return path
 

@@ -35,6 +35,27 @@ def test_ctrl_c_leaves_a_usable_run(tmp_path):
     assert scores.returncode == 0 and 'miou=' in scores.stdout, scores.stderr
 
 
+def test_ctrl_c_in_a_finaliser_is_heard():
+    "Where Python drops the exception of Ctrl-C, the note of it stays."
+    code = """
+import signal, weakref
+from pixseg.train import StopBetween
+class Thing: pass
+def interrupted_finaliser():
+    thing = Thing()
+    ref = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+    del thing
+interrupted_finaliser() # the ordinary way: dropped, nothing is raised here
+stop = StopBetween()
+with stop.listening(): interrupted_finaliser()
+try: stop.before_batch()
+except KeyboardInterrupt: print('heard')
+"""
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True)
+    assert done.stdout == 'heard\n', done.stderr
+    assert 'Exception ignored' in done.stderr and done.returncode == 0 # the first one
+
+
 def test_kill_leaves_only_whole_files(tmp_path):
     from pixseg.modelfile import load_model
     from pixseg.streets import draw_streets
