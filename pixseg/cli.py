@@ -154,12 +154,13 @@ def export(args)->int:
     print(export_onnx(load_model(args.model), args.onnx, args.size))
     return 0
 
-# %% ../nbs/12_cli.ipynb #00000019
+# %% ../nbs/12_cli.ipynb #1af5ca92
 def _clear_demo(out):
     "Remove the run of an earlier demo, and nothing else."
     run,config = out/'run',out/'run'/'config.json'
     if not run.exists() or not any(run.iterdir()): return
-    if not config.is_file() or json.loads(config.read_text()).get('root') != str(out/'streets'):
+    there = json.loads(config.read_text()).get('root') if config.is_file() else None
+    if not there or Path(there).resolve() != (out/'streets').resolve(): # however the folder was named then and now
         raise PixsegError(f"{run} is not the run of an earlier demo and would be overwritten: choose another --out")
     shutil.rmtree(run)
 
