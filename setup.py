@@ -14,6 +14,6 @@ version = re.search(r'__version__ = "(.+?)"', (here/lib/'__init__.py').read_text
 extras = {k.removesuffix('_requirements'): v.split() for k, v in cfg.items() if k.endswith('_requirements')}
 
 setuptools.setup(
-    version=version, description=cfg['description'], packages=[lib], package_data={lib: ['*.csv', '*.js', '*.css']},
+    version=version, description=cfg['description'], packages=[lib], package_data={lib: ['*.csv', '*.js', '*.css', 'models/*.safetensors']},
     install_requires=cfg['requirements'].split(), extras_require=extras,
     entry_points=dict(console_scripts=[cfg['console_scripts']], nbdev=[f'{lib}={lib}._modidx:d']))

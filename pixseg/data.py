@@ -156,7 +156,7 @@ def batches(self:StreamData, chunks, ahead=2):
     finally:
         for job in (job for jobs in waiting for job in jobs): job.cancel() # the epoch was given up
 
-# %% ../nbs/04_data.ipynb #6061aacc
+# %% ../nbs/04_data.ipynb #0fb84306
 class SegAugment(ItemTransform):
     "Random window, scale and mirror image for a batch of photographs and their masks together; training only."
     split_idx,order = 0,5 # fastai: training split only; before the bytes become floats
@@ -165,18 +165,20 @@ class SegAugment(ItemTransform):
         scale:tuple[float,float]=(.75, 1.5), # smallest and largest magnification, drawn log-uniformly
         flip:float=.5, # probability of a mirror image
         void:int|None=None, # id for pixels outside of the photograph; `None`: windows stay inside
+        sharp:float=0., # share of the windows that keep the frame's own pixels, 0..1
     ):
         if not 0 < scale[0] <= scale[1]:
             raise PixsegError(f"scale is {scale}, but must be (low, high) with 0 < low <= high")
         super().__init__()
-        self.crop,self.scale,self.flip,self.void,self.rng = crop,scale,flip,void,np.random.default_rng(0)
+        self.crop,self.scale,self.flip,self.void,self.sharp = crop,scale,flip,void,sharp
+        self.rng = np.random.default_rng(0)
 
     def encodes(self, b):
         imgs,masks = (o.as_subclass(Tensor) for o in b)
         windows = [self.window(*masks.shape[1:]) for _ in masks]
         return _typed((_cut_bytes if imgs.device.type == 'cpu' else _cut_device)(self, imgs, masks, windows))
 
-# %% ../nbs/04_data.ipynb #0000000f
+# %% ../nbs/04_data.ipynb #2d6c2b41
 @patch
 def box(self:SegAugment,
     h:int, # height of the frame
@@ -185,6 +187,7 @@ def box(self:SegAugment,
     "Draw the window that will be scaled to `crop`."
     ch,cw = self.crop or (h, w)
     s = np.exp(self.rng.uniform(*np.log(self.scale)))
+    if self.sharp and self.rng.random() < self.sharp: s = 1.
     if self.void is None: s = max(s, ch/h, cw/w) # a window no larger than the frame
     wh,ww = max(1, round(ch/s)),max(1, round(cw/s))
     # a window larger than the frame slides so that the frame stays inside of it

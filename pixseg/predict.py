@@ -58,13 +58,14 @@ def work_size(
     s = math.sqrt(trained[0]*trained[1]/(size[0]*size[1]))
     return max(1, round(size[0]*s)),max(1, round(size[1]*s))
 
-# %% ../nbs/10_predict.ipynb #00000010
+# %% ../nbs/10_predict.ipynb #e130cd46
 @torch.inference_mode()
 def predict_logits(
     model:nn.Module, # from `load_model`
     imgs:list[np.ndarray], # photographs of one size, uint8 `(H,W,3)`
     size:tuple[int,int]|None|str='trained', # working `(H,W)`; 'trained': from the card; `None`: the photograph's own
     tta:bool=False, # average with the mirror image
+    scales:tuple[float,...]=(1.,), # average over the working size times each of these
 )->Tensor: # `(B,n,h,w)` at the working size, float32
     "Logits of a batch of photographs at the working size."
     h,w = imgs[0].shape[:2]
@@ -72,11 +73,17 @@ def predict_logits(
         raise PixsegError(f"the image is {h}x{w}, but this network needs at least {model.min_size} pixels a side: "
                           "give a larger one")
     size = work_size((h, w), getattr(model, 'size', None)) if size == 'trained' else size or (h, w)
-    x = _to_input(model, imgs, size)
+    return sum(_logits_at(model, imgs, size, s, tta) for s in scales)/len(scales)
+
+def _logits_at(model, imgs, size, scale, tta):
+    "Logits for `size`, from the photographs seen at `scale` times that size."
+    x = _to_input(model, imgs, [max(model.min_size, round(o*scale)) for o in size])
     with torch.autocast(x.device.type, dtype=(dtype := pick_precision(x.device)), enabled=dtype != torch.float32):
         logits = model(x)
         if tta: logits = (logits+model(x.flip(-1)).flip(-1))/2
-    return logits.float()
+    logits = logits.float()
+    if logits.shape[-2:] == tuple(size): return logits
+    return F.interpolate(logits, tuple(size), mode='bilinear', align_corners=False)
 
 # %% ../nbs/10_predict.ipynb #8fc617ae
 def _to_input(model, imgs, size):
@@ -105,25 +112,25 @@ def best_class(
         torch.sub(n, first.clamp_(min=1), out=out[:,i:i+step]) # nan equals nothing: the last class
     return out
 
-# %% ../nbs/10_predict.ipynb #dc4a1858
+# %% ../nbs/10_predict.ipynb #f863da07
 @torch.inference_mode()
 def predict_masks(
     model:nn.Module, # from `load_model`
     imgs:list[np.ndarray], # photographs of one size, uint8 `(H,W,3)`
     out_size:tuple[int,int]|None=None, # `(H,W)` of the masks; default: the photographs'
-    **kwargs # `size`, `tta`: see `predict_logits`
+    **kwargs # `size`, `tta`, `scales`: see `predict_logits`
 )->Tensor: # uint8 `(B,H,W)` class ids on the model's device
     "Masks for a batch: logits enlarged to the wanted size, then the best class for each pixel."
     logits,out = predict_logits(model, imgs, **kwargs),tuple(out_size or imgs[0].shape[:2])
     if tuple(logits.shape[-2:]) != out: logits = F.interpolate(logits, out, mode='bilinear', align_corners=False)
     return best_class(logits)
 
-# %% ../nbs/10_predict.ipynb #00000014
+# %% ../nbs/10_predict.ipynb #5ee4c5ae
 def predict_mask(
     model:nn.Module, # from `load_model`
     image, # whatever `open_image` takes
     tile:bool=False, # full resolution, piece by piece (see below)
-    **kwargs # `size`, `tta`: see `predict_logits`
+    **kwargs # `size`, `tta`, `scales`: see `predict_logits`
 )->np.ndarray: # uint8 `(H,W)` class ids, of the photograph's own height and width
     "Predict the class of every pixel of a photograph."
     img = open_image(image)
@@ -146,12 +153,12 @@ def tile_boxes(
         kept = end
     return boxes
 
-# %% ../nbs/10_predict.ipynb #0000001e
+# %% ../nbs/10_predict.ipynb #a76ecc6b
 def predict_tiled(
     model:nn.Module, # from `load_model`
     image, # whatever `open_image` takes
     tile:tuple[int,int]|None=None, # `(h,w)` of a window; default: the training frames' size
-    tta:bool=False, # average with the mirror image
+    **kwargs # `tta`, `scales`: see `predict_logits`
 )->np.ndarray: # uint8 `(H,W)` class ids
     "Predict at the photograph's own resolution, window by window."
     img = open_image(image)
@@ -160,7 +167,7 @@ def predict_tiled(
     mask = np.zeros((h, w), np.uint8)
     for y,y0,y1 in tile_boxes(h, th, th//8):
         for x,x0,x1 in tile_boxes(w, tw, tw//8):
-            part = predict_masks(model, [img[y:y+th, x:x+tw]], size=None, tta=tta)[0].cpu().numpy()
+            part = predict_masks(model, [img[y:y+th, x:x+tw]], size=None, **kwargs)[0].cpu().numpy()
             mask[y0:y1, x0:x1] = part[y0-y:y1-y, x0-x:x1-x]
     return mask
 
@@ -184,14 +191,14 @@ def _one_behind(batches, predict):
         before = batch,masks
     if before: yield before[0],before[1].cpu().numpy()
 
-# %% ../nbs/10_predict.ipynb #f5f7e19e
+# %% ../nbs/10_predict.ipynb #fecd46cb
 def evaluate(
     model:nn.Module, # from `load_model`
     root:str|Path, # data folder
     split:str='val', # 'train', 'val' or 'test'
     bs:int=8, # photographs in a batch
     progress=lambda done, total: None, # called after each batch
-    **kwargs # `size`, `tta`: see `predict_logits`
+    **kwargs # `size`, `tta`, `scales`: see `predict_logits`
 )->dict: # accuracy, class_accuracy, miou, iou by class name, n_images, split, seconds
     "Accuracy, class accuracy and IoU over a split, void left out, at the labels' own resolution."
     start,pairs,labels = time.perf_counter(),find_pairs(root, split),model.labels
@@ -245,14 +252,14 @@ def find_images(
         raise PixsegError(f"no images in {', '.join(map(str, where))}: wanted files ending in {' '.join(IMAGE_TYPES)}")
     return files
 
-# %% ../nbs/10_predict.ipynb #29c9b5f3
+# %% ../nbs/10_predict.ipynb #9ce6f02c
 def predict_files(
     model:nn.Module, # from `load_model`
     files:list[str|Path], # photographs, or folders of them
     out:str|Path, # folder for the masks, `NAME.png`
     with_overlay:bool=False, # also write `NAME_overlay.jpg`
     progress=lambda done, total: None, # called after each photograph
-    **kwargs # `tile`, `size`, `tta`: see `predict_mask`
+    **kwargs # `tile`, `size`, `tta`, `scales`: see `predict_mask`
 )->tuple[list[Path],list[str]]: # masks written, and a line for each file that failed
     "Predict a mask for each of many files."
     files,out,written,failed = find_images(files),Path(out),[],[]

@@ -8,7 +8,7 @@ __all__ = ['ConfusionMetric', 'seg_metrics', 'precision_cbs', 'FastLayout', 'fus
            'save_state', 'load_state', 'default_crop', 'default_scale', 'make_model', 'run_config', 'train_run',
            'StopBetween', 'show_predictions']
 
-# %% ../nbs/09_train.ipynb #54734ffa
+# %% ../nbs/09_train.ipynb #a4e8f8c9
 import csv
 import json
 import math
@@ -35,7 +35,8 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 
 from . import __version__
-from .data import keep_memory, normalize, seg_dls
+from .camvid import block_split
+from .data import SegAugment, keep_memory, normalize, seg_dls
 from .encoder import EncoderUNet, split_params, widen_depthwise
 from .labels import Labels, PixsegError
 from .loss import SegLoss, class_weights
@@ -140,12 +141,14 @@ def class_counts(
     "Count the pixels of each class over a whole split."
     return sum(torch.bincount(m.flatten().int(), minlength=n)[:n] for m in masks.split(16))
 
-# %% ../nbs/09_train.ipynb #32db7176
+# %% ../nbs/09_train.ipynb #cd5cdbab
 def seg_learner(
     dls, # loaders from `seg_dls`
     model:nn.Module|None=None, # default: a `UNet` of width 16 and depth 4
     loss_func=None, # default: `SegLoss`, classes weighted by `weights`
     weights:str|None='sqrt', # how rare classes count more (see `class_weights`); `None`: all alike
+    dice:float=0., # how much soft Dice is added to the cross-entropy
+    smoothing:float=0., # label smoothing, 0..1
     lr:float=4e-3, # top learning rate
     wd:float=1e-2, # weight decay
     precision:str='auto', # 'auto', 'bf16', 'fp16' or 'fp32'
@@ -157,7 +160,8 @@ def seg_learner(
     model = UNet(labels.n) if model is None else model
     if loss_func is None:
         counts = class_counts(dls.train.dataset.masks, labels.n) if weights else None
-        loss_func = SegLoss(labels.void, weight=class_weights(counts, weights).to(dls.device) if weights else None)
+        weight = class_weights(counts, weights).to(dls.device) if weights else None
+        loss_func = SegLoss(labels.void, weight, dice, smoothing)
     normalize(dls, model.mean, model.std)
     return Learner(dls, model.to(dls.device), loss_func=loss_func, lr=lr, wd=wd, splitter=split_params,
                    metrics=seg_metrics(labels), cbs=[*precision_cbs(precision, dls.device), *cbs],
@@ -422,7 +426,7 @@ def run_config(
         raise PixsegError(f"{out} already holds a run: choose another --out, or go on with --resume")
     return args
 
-# %% ../nbs/09_train.ipynb #d013cb84
+# %% ../nbs/09_train.ipynb #74592858
 def train_run(
     root:str|Path, # data folder
     out:str|Path, # folder of the run; made if missing
@@ -435,7 +439,7 @@ def train_run(
     progress:bool=True, # a bar and a table while it trains
     say=print, # where messages go
     cbs=(), # further fastai callbacks, such as `TrainMonitor`
-    **more # `bs`, `lr`, `wd`, `width`, `depth`, `fold`, `weights`, `seed`, `precision`, `pretrained`, `device`, `about`
+    **more # `bs`, `lr`, `wd`, `width`, `depth`, `fold`, `weights`, `dice`, `smoothing`, `scale`, `sharp`, `holdout`, and so on
 )->dict: # `out`, `rows`, `best`, `interrupted`, `seconds`
     "Train a network on a data folder and leave a run folder; Ctrl-C ends it early and keeps what there is."
     if (epochs is None) == (minutes is None) and not resume: raise PixsegError("say how long: either epochs or minutes")
@@ -450,10 +454,10 @@ def train_run(
     folder = RunFolder(out, dict(recipe=_recipe(args, epochs), **(about or {})), rows, done)
     return _fit(learn, folder, args, epochs, every, done, progress, say, started, cbs)
 
-# %% ../nbs/09_train.ipynb #06296503
+# %% ../nbs/09_train.ipynb #cb245fbd
 _few = dict(fold=60, size=12) # epochs; with fewer, seeing four times as many frames teaches more than fine detail
-_defaults = dict(bs=None, lr=4e-3, wd=1e-2, width=16, depth=4, fold=None, weights='sqrt', seed=0, precision='auto',
-                 pretrained=True, device=None, about=None)
+_defaults = dict(bs=None, lr=4e-3, wd=1e-2, width=16, depth=4, fold=None, weights='sqrt', dice=0., smoothing=0.,
+                 scale=None, sharp=.3, holdout=None, seed=0, precision='auto', pretrained=True, device=None, about=None)
 
 def _run_learner(args, device):
     "Data, network and learner of a run."
@@ -463,13 +467,16 @@ def _run_learner(args, device):
     if device.type == 'cpu': keep_memory() # before anything is timed
     small = device.type == 'cpu' and not args['encoder'] # from scratch and in little time, many steps count
     args['bs'] = args['bs'] or (4 if small else 8)
-    dls = seg_dls(args['root'], pair('size'), pair('crop'), args['bs'], seed=args['seed'], device=device)
+    held = None if args['holdout'] is None else partial(block_split, seed=args['holdout'])
+    dls = seg_dls(args['root'], pair('size'), pair('crop'), args['bs'], splitter=held, seed=args['seed'], device=device)
     crop = pair('crop') or default_crop(dls.size)
     for tfm in dls.train.after_batch.fs:
-        if hasattr(tfm, 'crop'): tfm.crop,tfm.scale = crop,default_scale(dls.size, crop)
+        if not isinstance(tfm, SegAugment): continue
+        tfm.crop,tfm.scale,tfm.sharp = crop,pair('scale') or default_scale(dls.size, crop),args['sharp']
     net = {k:args[k] for k in ('encoder', 'width', 'depth', 'pretrained')}
     model = make_model(dls.labels, **net, fold=args['fold'] or 1)
-    return seg_learner(dls, model, weights=args['weights'], lr=args['lr'], wd=args['wd'], precision=args['precision'])
+    same = {k:args[k] for k in ('weights', 'dice', 'smoothing', 'lr', 'wd', 'precision')}
+    return seg_learner(dls, model, **same)
 
 # %% ../nbs/09_train.ipynb #9d52d350
 def _resume(out, learn, resume):
