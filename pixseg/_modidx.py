@@ -110,6 +110,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'pixseg.bench._ways': ('speed.html#_ways', 'pixseg/bench.py'),
                               'pixseg.bench.contestant': ('speed.html#contestant', 'pixseg/bench.py'),
                               'pixseg.bench.fastai_dls': ('speed.html#fastai_dls', 'pixseg/bench.py'),
+                              'pixseg.bench.held_size': ('speed.html#held_size', 'pixseg/bench.py'),
                               'pixseg.bench.images_per_second': ('speed.html#images_per_second', 'pixseg/bench.py'),
                               'pixseg.bench.main': ('speed.html#main', 'pixseg/bench.py'),
                               'pixseg.bench.peak_memory': ('speed.html#peak_memory', 'pixseg/bench.py'),
