@@ -27,7 +27,7 @@ from .labels import PixsegError
 from .predict import _ahead, _same_size, best_class, open_image, predict_logits
 from .unet import ConvBlock
 
-# %% ../nbs/10a_doubt.ipynb #8afd5c9f
+# %% ../nbs/10a_doubt.ipynb #83cf5f18
 def _enlarged(logits, size):
     "Logits at the size `(H,W)`."
     if tuple(logits.shape[-2:]) == tuple(size): return logits
@@ -39,7 +39,6 @@ def _temperature(model, given):
     if not 0 < t < math.inf: raise PixsegError(f"the temperature is {t}: give a number above 0; 1 changes nothing")
     return t
 
-# %% ../nbs/10a_doubt.ipynb #4062a78b
 @torch.inference_mode()
 def predict_probs(
     model:nn.Module, # from `load_model`
@@ -51,7 +50,7 @@ def predict_probs(
     t = _temperature(model, temperature)
     return (_enlarged(predict_logits(model, imgs, **kwargs), imgs[0].shape[:2])/t).softmax(1)
 
-# %% ../nbs/10a_doubt.ipynb #322cb9cf
+# %% ../nbs/10a_doubt.ipynb #caa9ca9c
 @torch.inference_mode()
 def confidence(
     model:nn.Module, # from `load_model`
@@ -62,10 +61,11 @@ def confidence(
     "A mask and how sure the network is of every pixel, both of the photograph's own size."
     img,t = open_image(image),_temperature(model, temperature)
     logits = _enlarged(predict_logits(model, [img], **kwargs), img.shape[:2])
-    conf = (logits/t).softmax(1).amax(1)
+    rows = logits.split(256, 2) # all probabilities of a large photograph would fill the memory once more
+    conf = torch.cat([(part/t).softmax(1).amax(1) for part in rows], 1)
     return best_class(logits)[0].cpu().numpy(),conf[0].cpu().numpy()
 
-# %% ../nbs/10a_doubt.ipynb #e52a04b8
+# %% ../nbs/10a_doubt.ipynb #bca69d58
 class Reliability:
     "Counts of pixels by their confidence, batch after batch."
     def __init__(self,
@@ -83,7 +83,7 @@ class Reliability:
         bins = len(self.value)
         i = (conf*bins).ceil().long().clamp(1, bins)-1 # bin m ends at m/bins and owns its end
         rows = (None, right, conf)
-        self.value += torch.stack([torch.bincount(i, o, minlength=bins).double() for o in rows], 1).cpu()
+        self.value = self.value+torch.stack([torch.bincount(i, o, minlength=bins).double() for o in rows], 1)
         return self
 
     @property
@@ -91,10 +91,10 @@ class Reliability:
         "Mean confidence in every bin."
         return self.value[:,2]/self.value[:,0]
 
-# %% ../nbs/10a_doubt.ipynb #3945d779
+# %% ../nbs/10a_doubt.ipynb #f323834b
 def _flat_pair(share, truth, what):
-    "Shares 0..1 and yes or no for the same pixels, as flat float64 tensors."
-    share,truth = torch.as_tensor(share),torch.as_tensor(truth)
+    "Shares 0..1 and yes or no for the same pixels, as flat float64 tensors in main memory: not every GPU has those."
+    share,truth = torch.as_tensor(share).cpu(),torch.as_tensor(truth).cpu()
     if share.shape != truth.shape:
         raise PixsegError(f"{tuple(share.shape)} values of {what} but {tuple(truth.shape)} pixels: give one for each")
     share,truth = share.flatten().double(),truth.flatten().double()
@@ -102,7 +102,7 @@ def _flat_pair(share, truth, what):
         raise PixsegError(f"{what} runs from {share.min():.3g} to {share.max():.3g}: give shares 0..1")
     return share,truth
 
-# %% ../nbs/10a_doubt.ipynb #71f4f2b2
+# %% ../nbs/10a_doubt.ipynb #4ea0b262
 @patch(as_prop=True)
 def count(self:Reliability)->Tensor: # int64 `(bins,)`
     "Pixels in every bin."
@@ -113,7 +113,6 @@ def accuracy(self:Reliability)->Tensor: # float64 `(bins,)`, 0..1; nan where a b
     "Share of right pixels in every bin."
     return self.value[:,1]/self.value[:,0]
 
-# %% ../nbs/10a_doubt.ipynb #aee643a1
 @patch(as_prop=True)
 def ece(self:Reliability)->float: # 0 (best) .. 1; nan if nothing was counted
     "Expected calibration error."
@@ -124,7 +123,7 @@ def gap(self:Reliability)->float: # -1..1, above 0: too sure; nan if nothing was
     "Mean confidence minus accuracy, over all pixels."
     return float((self.value[:,2]-self.value[:,1]).sum()/self.value[:,0].sum())
 
-# %% ../nbs/10a_doubt.ipynb #ec84f67c
+# %% ../nbs/10a_doubt.ipynb #83e7854d
 @patch
 def plot(self:Reliability,
     ax=None, # matplotlib axes to draw on; None: a new figure
@@ -137,13 +136,13 @@ def plot(self:Reliability,
     ax.bar(mid, acc, 1/n, color='#4477aa', edgecolor='w', label='accuracy')
     ax.bar(mid, conf-acc, 1/n, acc, color='#cc3311', alpha=.45, edgecolor='w', label='off by')
     ax.plot([0, 1], [0, 1], color='k', lw=1, ls='--')
-    ax.plot(mid, self.count/self.count.sum(), color='grey', marker='.', lw=1, label='share of the pixels')
+    ax.plot(mid, self.count/self.count.sum(), color='#ddaa33', marker='.', lw=1.5, label='share of the pixels')
     ax.set(xlim=(0, 1), ylim=(0, 1), xlabel='confidence', ylabel='accuracy', aspect='equal',
            title=f'{title} ECE {self.ece:.1%}'.strip())
     ax.legend(frameon=False, fontsize='small', loc='upper left')
     return ax
 
-# %% ../nbs/10a_doubt.ipynb #1ada66ac
+# %% ../nbs/10a_doubt.ipynb #e086fc91
 def split_pixels(
     model:nn.Module, # from `load_model`
     root:str|Path, # data folder
@@ -160,7 +159,7 @@ def split_pixels(
         for batch in _same_size(read, bs):
             logits = predict_logits(model, [img for img,_ in batch], **kwargs)
             targ = torch.from_numpy(np.stack([mask for _,mask in batch])).to(logits.device)
-            seen = targ != (-1 if model.labels.void is None else model.labels.void)
+            seen = targ < 255 if model.labels.void is None else targ != model.labels.void # 255 is never an id here
             yield _enlarged(logits, targ.shape[1:]).permute(0, 2, 3, 1)[seen],targ[seen].long()
 
 # %% ../nbs/10a_doubt.ipynb #935d9a7c
@@ -219,7 +218,7 @@ def entropy(
         raise PixsegError("these do not sum to 1 over axis 1: give probabilities, such as `logits.softmax(1)`")
     return torch.special.entr(probs).sum(1)/math.log(n)
 
-# %% ../nbs/10a_doubt.ipynb #82d99fdc
+# %% ../nbs/10a_doubt.ipynb #47eba6bb
 class Sparsification:
     "Counts of pixels and of errors by doubt, batch after batch."
     def __init__(self,
@@ -234,7 +233,7 @@ class Sparsification:
         doubt,wrong = _flat_pair(doubt, wrong, 'doubt')
         bins = len(self.value)
         i = (doubt*bins).long().clamp(0, bins-1)
-        self.value += torch.stack([torch.bincount(i, o, minlength=bins).double() for o in (None, wrong)], 1).cpu()
+        self.value = self.value+torch.stack([torch.bincount(i, o, minlength=bins).double() for o in (None, wrong)], 1)
         return self
 
 # %% ../nbs/10a_doubt.ipynb #e1065304
