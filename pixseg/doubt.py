@@ -179,14 +179,15 @@ def reliability(
         counts.add(conf, pred == targ)
     return counts
 
-# %% ../nbs/10a_doubt.ipynb #fcfeed9c
+# %% ../nbs/10a_doubt.ipynb #02341006
 def best_temperature(
     logits:Tensor, # float `(P,n)`, one row for each pixel
     targ:Tensor, # true ids, int64 `(P,)`
 )->float: # 1/20..20; a limit if the best lies beyond it
     "The temperature with the least cross-entropy; raises `PixsegError` without pixels."
     if logits.ndim != 2 or not len(targ) or len(logits) != len(targ):
-        raise PixsegError(f"logits {tuple(logits.shape)} for {len(targ)} pixels: give one row (P,n) for each, one or more")
+        raise PixsegError(f"logits {tuple(logits.shape)} for {len(targ)} pixels: "
+                          "give one row (P,n) for each, and at least one")
     low,high,true = -math.log(20), math.log(20), logits.gather(1, targ[:,None]).double().mean()
     for _ in range(24): # to 7 digits
         t = (low+high)/2
@@ -236,9 +237,9 @@ class Sparsification:
         self.value = self.value+torch.stack([torch.bincount(i, o, minlength=bins).double() for o in (None, wrong)], 1)
         return self
 
-# %% ../nbs/10a_doubt.ipynb #e1065304
+# %% ../nbs/10a_doubt.ipynb #039fa238
 @patch
-def curve(self:Sparsification)->tuple[Tensor,Tensor]: # share of the pixels checked and of the errors found, float64 `(bins+1,)`, 0..1
+def curve(self:Sparsification)->tuple[Tensor,Tensor]: # shares of pixels checked and errors found, `(bins+1,)`, 0..1
     "The curve from (0,0) to (1,1), the most doubtful pixels first; raises `PixsegError` if nothing is wrong."
     total = self.value.sum(0)
     if not total[1]: raise PixsegError(f"none of {int(total[0])} pixels is wrong: there is no error to find")
