@@ -285,7 +285,7 @@ function render({ model, el }) {
     frame.shares = Object.fromEntries(['pred', 'truth'].map(k => [k, frame[k] && count(frame[k])]))
     layers = {}
     note('')
-    if (resized) { box.held = false; resize() }
+    if (resized) { box.held = false; e.canvas.classList.remove('pv-grab'); resize() }
     repaint()
   }
   function count(mask) {
@@ -386,6 +386,12 @@ function render({ model, el }) {
     e.canvas.classList.toggle('pv-grab', box.held)
     place_()
   }
+  function follow() { // whoever reads pixel by pixel pans with it
+    const edge = 2 * box.scale
+    for (const [axis, room, p] of [['x', e.canvas.clientWidth, probe?.px], ['y', e.canvas.clientHeight, probe?.py]])
+      if (p != null) box[axis] = clamp(box[axis], edge - p * box.scale, room - edge - p * box.scale)
+    place_()
+  }
   function spot(event) { // where on the canvas, and which pixel of the frame
     const r = e.canvas.getBoundingClientRect(), x = event.clientX - r.left, y = event.clientY - r.top
     return { x, y, px: Math.floor((x - box.x) / box.scale), py: Math.floor((y - box.y) / box.scale) }
@@ -417,9 +423,9 @@ function render({ model, el }) {
     if (!box.held && state.view === 'curtain') slide(spot(event).x)
   })
   e.canvas.addEventListener('pointermove', event => {
-    const s = spot(event)
     if (drag?.pan) { Object.assign(box, { x: event.clientX - drag.x, y: event.clientY - drag.y }); place_() }
-    else if (drag && state.view === 'curtain') slide(s.x)
+    const s = spot(event) // where the frame is now
+    if (drag && !drag.pan && state.view === 'curtain') slide(s.x)
     read(s.px, s.py)
   })
   for (const type of ['pointerup', 'pointercancel']) e.canvas.addEventListener(type, () => { drag = null })
@@ -446,7 +452,7 @@ function render({ model, el }) {
     if (changed('index', 'step')) { show(); film(true) }
     else if (changed('view', 'off', 'palette')) repaint()
     else if (changed('opacity', 'curtain', 'shown')) draw()
-    if (changed('palette', 'order')) { thumbs.clear(); film(true) }
+    if (changed('palette', 'order')) { thumbs.clear(); e.film.replaceChildren(); film(true) }
     controls()
     const news = TO_PYTHON.filter(k => state[k] !== was[k] && state[k] !== model.get(k) && !(k === 'step' && follows()))
     if (news.length) { for (const k of news) model.set(k, state[k]); model.save_changes() }
@@ -602,7 +608,7 @@ function render({ model, el }) {
     meta.views.forEach((view, k) => { f[k + 1] = () => set({ view }) })
     let todo = f[event.key] ?? f[event.key.toLowerCase()]
     if (target === e.curtain && move?.[0]) todo = () => set({ curtain: clamp(state.curtain + .02 * move[0], 0, 1) })
-    else if (target === e.canvas && shift && move && frame) todo = () => { read(at.px + move[0], at.py + move[1], true) }
+    else if (target === e.canvas && shift && move && frame) todo = () => { read(at.px + move[0], at.py + move[1], true); follow() }
     if (typing) todo = null
     if (todo) { todo(); event.preventDefault() }
     event.stopPropagation() // the classic notebook listens further up
