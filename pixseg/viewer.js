@@ -213,8 +213,8 @@ function build(meta, act) {
     'aria-valuemin': 0, 'aria-valuemax': 100 })
   e.legend = make('div', { class: 'pv-legend' })
   e.note = make('div', { class: 'pv-note', role: 'status' })
-  e.keys = make('dl', { class: 'pv-keys', hidden: true },
-    ...HELP.flatMap(([key, what]) => [make('dt', {}, key), make('dd', {}, what)]))
+  e.keys = make('div', { class: 'pv-keys', hidden: true }, // not a <dl>: notebooks style those
+    ...HELP.flatMap(([key, what]) => [make('span', { class: 'pv-key' }, key), make('span', { class: 'pv-dim' }, what)]))
   e.stage = make('div', { class: 'pv-stage' }, e.canvas, e.curtain, e.left, e.right, e.legend, e.note, e.keys)
   e.read = make('div', { class: 'pv-read' })
 
@@ -259,7 +259,8 @@ function render({ model, el }) {
   let frame = null          // what is on the stage: {index, step, width, height, photo, pred, truth, conf}
   let layers = {}           // canvases made from it
   let order = [], table = null, place = null, ticket = 0, request = 0, timer = 0, probe = null
-  const box = { scale: 1, x: 0, y: 0, fit: 1, held: false } // CSS pixels a mask pixel, and where its corner is
+  const box = { scale: 1, x: 0, y: 0, fit: 1, held: false, // CSS pixels a mask pixel, and where its corner is
+    wide: 0, high: 0, dpr: 1 } // the stage; kept, since a notebook hides everything for a moment when its theme changes
 
   // --------------------------------------------------------------- 5 the picture: pan, zoom, hover, curtain
 
@@ -325,7 +326,7 @@ function render({ model, el }) {
   function draw() { request ||= requestAnimationFrame(drawNow) }
   function drawNow() {
     request = 0
-    const g = e.canvas.getContext('2d'), dpr = e.canvas.width / e.canvas.clientWidth || 1
+    const g = e.canvas.getContext('2d'), { dpr } = box
     g.setTransform(1, 0, 0, 1, 0, 0)
     g.clearRect(0, 0, e.canvas.width, e.canvas.height)
     if (!frame) return
@@ -368,19 +369,20 @@ function render({ model, el }) {
     e.stage.style.height = high + 'px'
     e.canvas.width = Math.round(wide * dpr)
     e.canvas.height = Math.round(high * dpr)
+    Object.assign(box, { wide, high, dpr: e.canvas.width / wide })
     box.fit = Math.min(wide / w, high / h)
     if (!box.held) Object.assign(box, { scale: box.fit, x: (wide - w * box.fit) / 2, y: (high - h * box.fit) / 2 })
     place_()
   }
   function place_() { // keep the frame in sight
     const [h, w] = meta.sizes[state.index ?? 0]
-    for (const [axis, room, size] of [['x', e.canvas.clientWidth, w * box.scale], ['y', e.canvas.clientHeight, h * box.scale]])
+    for (const [axis, room, size] of [['x', box.wide, w * box.scale], ['y', box.high, h * box.scale]])
       box[axis] = size <= room ? (room - size) / 2 : clamp(box[axis], room - size, 0)
     setText(e.zoom, box.scale < 10 ? box.scale.toFixed(1) + '×' : Math.round(box.scale) + '×')
     draw()
   }
   // `by` 0 fits; else the point (x, y) of the stage stays where it is.
-  function zoom(by, x = e.canvas.clientWidth / 2, y = e.canvas.clientHeight / 2) {
+  function zoom(by, x = box.wide / 2, y = box.high / 2) {
     const scale = by ? clamp(box.scale * by, box.fit, Math.max(40, box.fit)) : box.fit, k = scale / box.scale
     Object.assign(box, { scale, x: x - (x - box.x) * k, y: y - (y - box.y) * k, held: scale > box.fit * 1.001 })
     e.canvas.classList.toggle('pv-grab', box.held)
@@ -388,7 +390,7 @@ function render({ model, el }) {
   }
   function follow() { // whoever reads pixel by pixel pans with it
     const edge = 2 * box.scale
-    for (const [axis, room, p] of [['x', e.canvas.clientWidth, probe?.px], ['y', e.canvas.clientHeight, probe?.py]])
+    for (const [axis, room, p] of [['x', box.wide, probe?.px], ['y', box.high, probe?.py]])
       if (p != null) box[axis] = clamp(box[axis], edge - p * box.scale, room - edge - p * box.scale)
     place_()
   }
@@ -548,16 +550,17 @@ function render({ model, el }) {
 
   // The strip draws only the thumbnails in sight, so ten thousand cost no more than ten.
   const thumbs = new Map()
-  let filming = 0
+  let filming = 0, shelf = 0 // the strip's width
   function film(follow = false) {
     e.strip.hidden = n < 2
     e.film.style.width = `${n * THUMB}px`
-    const k = place.get(state.index), wide = e.strip.clientWidth
-    if (follow && (k * THUMB < e.strip.scrollLeft || (k + 1) * THUMB > e.strip.scrollLeft + wide)) e.strip.scrollLeft = (k + .5) * THUMB - wide / 2
+    const k = place.get(state.index)
+    shelf = e.strip.clientWidth || shelf
+    if (follow && (k * THUMB < e.strip.scrollLeft || (k + 1) * THUMB > e.strip.scrollLeft + shelf)) e.strip.scrollLeft = (k + .5) * THUMB - shelf / 2
     filming ||= requestAnimationFrame(() => { filming = 0; filmNow() })
   }
   function filmNow() {
-    const first = Math.floor(e.strip.scrollLeft / THUMB), last = Math.min(n - 1, first + Math.ceil(e.strip.clientWidth / THUMB))
+    const first = Math.floor(e.strip.scrollLeft / THUMB), last = Math.min(n - 1, first + Math.ceil(shelf / THUMB))
     const seen = order.slice(first, last + 1)
     for (const [i, b] of thumbs) if (!seen.includes(i)) { b.remove(); thumbs.delete(i) }
     seen.forEach((i, k) => {

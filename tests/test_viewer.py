@@ -313,6 +313,34 @@ def test_a_new_step_appears(live, here):
     assert page.trouble == []
 
 
+# Contrast of text on its background, as WCAG counts it; 4.5 is its bound for small text.
+CONTRAST = """where => { const light = e => { const [r, g, b] = ((p) => { const c = document.createElement('canvas').getContext('2d', { willReadFrequently: true })
+        c.fillStyle = p; c.fillRect(0, 0, 1, 1); return c.getImageData(0, 0, 1, 1).data })(e)
+        const l = v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4
+        return .2126 * l(r) + .7152 * l(g) + .0722 * l(b) }
+    const a = light(getComputedStyle(document.querySelector(where)).color), b = light(getComputedStyle(document.querySelector('.pv')).backgroundColor)
+    return (Math.max(a, b) + .05) / (Math.min(a, b) + .05) }"""
+
+
+def test_dark_and_light_theme(live, here):
+    page,pal = live,here['CAMVID'].palette()
+    light = page.evaluate("getComputedStyle(document.querySelector('.pv')).backgroundColor")
+    for name in ('Dark', 'Light'):
+        page.evaluate("t => window.jupyterapp.commands.execute('apputils:change-theme', { theme: t })", f'JupyterLab {name}')
+        page.wait_for_function("([was, dark]) => (getComputedStyle(document.querySelector('.pv')).backgroundColor !== was) === dark "
+                               "&& document.querySelector('.pv-canvas').clientWidth > 0", arg=[light, name == 'Dark'])
+        shows(page, pal[here['preds'][1]]) # Lab hides everything for a moment, and then shows it again
+        page.wait_for_function('document.querySelectorAll(".pv-thumb").length === 6')
+        for where in ('.pv-name', '.pv-score', '.pv-class .pv-label', '.pv-class .pv-number', '.pv-text', '.pv-stepname'):
+            assert page.evaluate(CONTRAST, where) > 4.5, (name, where)
+    page.get_by_role('button', name='Keys (?)').click()
+    keys,stage = page.locator('.pv-keys'),page.locator('.pv-stage').bounding_box()
+    at = keys.locator('span').evaluate_all('all => all.map(e => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.right] })')
+    assert len(at) == 22 and len({a[0] for a in at[::2]}) == len({a[0] for a in at[1::2]}) == 1 # two columns
+    assert all(a[1] == b[1] for a,b in zip(at[::2], at[1::2])) and at[0][0] >= stage['x'] and at[1][2] <= stage['x']+stage['width']
+    page.get_by_role('button', name='Keys (?)').click()
+
+
 def left_behind(page, cell, ready, runs=20):
     "What so many runs of a cell leave in the page: bytes of heap and buffers, listeners, nodes."
     cdp = page.context.new_cdp_session(page)
