@@ -185,8 +185,9 @@ function build(meta, act) {
     for (const c of meta.columns) worst.append(make('option', { value: 'worst ' + c }, c))
     e.order.append(worst)
   }
-  const top = make('div', { class: 'pv-row' }, make('div', { class: 'pv-group' }, e.prev, e.next), e.name, e.place,
-    e.score, make('label', { class: 'pv-field pv-end' }, 'Order', e.order))
+  const alone = meta.names.length < 2 // nowhere to go, nothing to order
+  const top = make('div', { class: 'pv-row' }, make('div', { class: 'pv-group', hidden: alone }, e.prev, e.next), e.name, e.place,
+    e.score, make('label', { class: 'pv-field pv-end', hidden: alone }, 'Order', e.order))
 
   e.views = Object.fromEntries(meta.views.map((v, k) => [v, button(v[0].toUpperCase() + v.slice(1),
     `${TITLES[v]} (${k + 1})`, () => act.set({ view: v }), { 'aria-label': null })]))
