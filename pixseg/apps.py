@@ -74,7 +74,7 @@ def _chart(title, curves, x_max, y_max, left):
                    f'{html.escape(name)} {points[-1][1]:.3f}</text>')
     return ''.join(out)+'</g>'
 
-# %% ../nbs/11a_apps.ipynb #281b694e
+# %% ../nbs/11a_apps.ipynb #b0daa74c
 def curves_svg(
     losses:list[float], # training loss of every step so far
     rows:list[dict], # of every epoch so far: `step` at its end, `valid_loss`, `accuracy`, `miou`; None if not measured
@@ -84,8 +84,8 @@ def curves_svg(
     of = lambda name: [(r['step'], r[name]) for r in rows if r.get(name) is not None]
     train,valid = thin_out(losses),of('valid_loss')
     seen = [v for _,v in train+valid if math.isfinite(v)]
-    top = max(seen, default=1)
     train = [(a,b) for a,b in train if math.isfinite(b)]
+    top = min(max(seen, default=1), 1.5*max((v for _,v in train), default=math.inf))
     lines = [('training','#3b8bd0',train), ('held out','#e8833a',valid)]
     shares = [('accuracy','#9a7bd0',of('accuracy')), ('mean IoU','#2aa876',of('miou'))]
     charts = _chart('loss', lines, total, top, 0)+_chart('held-out frames', shares, total, 1, 330)

@@ -538,6 +538,7 @@ function render({ model, el }) {
     })
     const with_ = columns.some(c => meta.labels.includes(c))
     e.head.hidden = !with_
+    e.root.classList.toggle('pv-unscored', !with_)
     setAttr(e.canvas, 'aria-label', `${meta.names[i]}, ${state.view}`)
   }
   function legend() { // what the colours mean where they are not those of the classes
