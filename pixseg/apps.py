@@ -7,7 +7,7 @@ __all__ = ['thin_out', 'curves_svg', 'evaluating', 'held_out', 'Shown', 'TrainMo
            'stretch', 'picture_url', 'without_skip', 'skip_sources', 'u_layout', 'describe_part', 'FeatureExplorer',
            'uploaded_files', 'open_upload', 'find_models', 'shares_html', 'Camera', 'mask_and_confidence', 'PredictApp']
 
-# %% ../nbs/11a_apps.ipynb #304babb5
+# %% ../nbs/11a_apps.ipynb #bf07c4f1
 import base64
 import html
 import io
@@ -28,6 +28,8 @@ import torch.nn.functional as F
 from anywidget import AnyWidget
 from fastai.callback.core import Callback
 from fastai.torch_core import rank_distrib, to_device
+
+# %% ../nbs/11a_apps.ipynb #3c790afa
 from fastcore.basics import patch
 from IPython import get_ipython
 from IPython.display import display
@@ -36,7 +38,6 @@ from PIL import Image
 from torch import Tensor, nn
 from traitlets import Dict, Unicode
 
-# %% ../nbs/11a_apps.ipynb #8fb6fd7d
 from .folder import IMAGE_TYPES, decode_image, why_unreadable
 from .labels import Labels, PixsegError
 from .metrics import confusion, iou
@@ -47,7 +48,7 @@ from .train import recorded, show_curves
 from .unet import _boxes, _colors, _levels, _number, _parts, trace_shapes
 from .widgets import MaskBrowser
 
-# %% ../nbs/11a_apps.ipynb #a7400cfb
+# %% ../nbs/11a_apps.ipynb #b1923465
 def thin_out(
     ys, # numbers, one for each step
     n:int=150, # most points to keep
@@ -56,7 +57,6 @@ def thin_out(
     k = max(1, math.ceil(len(ys)/n))
     return [(min(i+k, len(ys)), sum(part)/len(part)) for i in range(0, len(ys), k) if (part := ys[i:i+k])]
 
-# %% ../nbs/11a_apps.ipynb #19541688
 def _chart(title, curves, x_max, y_max, left):
     "One chart as SVG, 300 wide; `curves` are (name, colour, points)."
     x = lambda v: f'{34+260*v/max(x_max, 1e-9):.1f}'
@@ -74,7 +74,7 @@ def _chart(title, curves, x_max, y_max, left):
                    f'{html.escape(name)} {points[-1][1]:.3f}</text>')
     return ''.join(out)+'</g>'
 
-# %% ../nbs/11a_apps.ipynb #281b694e
+# %% ../nbs/11a_apps.ipynb #b0daa74c
 def curves_svg(
     losses:list[float], # training loss of every step so far
     rows:list[dict], # of every epoch so far: `step` at its end, `valid_loss`, `accuracy`, `miou`; None if not measured
@@ -84,8 +84,8 @@ def curves_svg(
     of = lambda name: [(r['step'], r[name]) for r in rows if r.get(name) is not None]
     train,valid = thin_out(losses),of('valid_loss')
     seen = [v for _,v in train+valid if math.isfinite(v)]
-    top = max(seen, default=1)
     train = [(a,b) for a,b in train if math.isfinite(b)]
+    top = min(max(seen, default=1), 1.5*max((v for _,v in train), default=math.inf))
     lines = [('training','#3b8bd0',train), ('held out','#e8833a',valid)]
     shares = [('accuracy','#9a7bd0',of('accuracy')), ('mean IoU','#2aa876',of('miou'))]
     charts = _chart('loss', lines, total, top, 0)+_chart('held-out frames', shares, total, 1, 330)
@@ -94,7 +94,7 @@ def curves_svg(
     return (f'<svg viewBox="0 0 630 128" width="630" style="max-width:100%;font:11px sans-serif" fill="currentColor" '
             f'role="img" aria-label="{last}">{charts}</svg>')
 
-# %% ../nbs/11a_apps.ipynb #8c9f1415
+# %% ../nbs/11a_apps.ipynb #a6e3a456
 @contextmanager
 def evaluating(
     model:nn.Module, # any network
@@ -106,7 +106,6 @@ def evaluating(
     finally:
         for m,mode in modes: m.training = mode
 
-# %% ../nbs/11a_apps.ipynb #a476fa59
 def held_out(
     dls, # loaders from `seg_dls`
     n:int=4, # how many frames
@@ -155,14 +154,13 @@ def _in_notebook():
     "Whether someone can look: a Jupyter kernel, not a script and not a terminal."
     return getattr(get_ipython(), 'kernel', None) is not None
 
-# %% ../nbs/11a_apps.ipynb #afa09160
+# %% ../nbs/11a_apps.ipynb #2fc7bb36
 @patch
 def __call__(self:TrainMonitor, event_name):
     begun = time.perf_counter()
     try: return super(TrainMonitor, self).__call__(event_name)
     finally: self.seconds += time.perf_counter()-begun
 
-# %% ../nbs/11a_apps.ipynb #c9a6fa33
 @patch
 def before_fit(self:TrainMonitor):
     "Begin, or go on where an earlier `fit` of the same network stopped."
@@ -203,7 +201,7 @@ def after_fit(self:TrainMonitor):
     self._done,self._last = True,time.perf_counter()
     if self.live: self._show()
 
-# %% ../nbs/11a_apps.ipynb #9a153b47
+# %% ../nbs/11a_apps.ipynb #114c39e6
 @patch
 def _look(self:TrainMonitor, name):
     "Predict the frames in the arithmetic of the training, and keep the masks deflated."
@@ -221,6 +219,15 @@ def masks(self:TrainMonitor,
     "The masks of the watched frames at some step."
     flat = np.frombuffer(zlib.decompress(self._masks[step]), np.uint8)
     return flat.reshape(len(self.imgs), *self.targs[0].shape).copy() # a buffer of bytes may not be written to
+
+@patch
+def _words(self:TrainMonitor):
+    "How far the training is, and for how long it will go on at this pace."
+    k,spent = len(self.losses),max(self._last-self._begun, 0)
+    clock = lambda s: f'{int(s)//60}:{int(s)%60:02d}'
+    if self._done: return f'<b>done</b>: {len(self.rows)} epochs, {k} steps, {clock(spent)} minutes'
+    left = f', about {clock(spent*(self._total-k)/(k-self._from))} to go' if k>self._from else ''
+    return f'epoch <b>{self._epoch}</b> of {self._epochs}, step {k} of {self._total}: {clock(spent)} minutes{left}'
 
 # %% ../nbs/11a_apps.ipynb #21d43d5d
 @patch(as_prop=True)
@@ -243,16 +250,6 @@ def _show(self:TrainMonitor):
     self._last = time.perf_counter()
     box = self.widget.children
     box[0].value,box[1].value = self._words(),self._svg()
-
-# %% ../nbs/11a_apps.ipynb #34639416
-@patch
-def _words(self:TrainMonitor):
-    "How far the training is, and for how long it will go on at this pace."
-    k,spent = len(self.losses),max(self._last-self._begun, 0)
-    clock = lambda s: f'{int(s)//60}:{int(s)%60:02d}'
-    if self._done: return f'<b>done</b>: {len(self.rows)} epochs, {k} steps, {clock(spent)} minutes'
-    left = f', about {clock(spent*(self._total-k)/(k-self._from))} to go' if k>self._from else ''
-    return f'epoch <b>{self._epoch}</b> of {self._epochs}, step {k} of {self._total}: {clock(spent)} minutes{left}'
 
 # %% ../nbs/11a_apps.ipynb #514c16fc
 @patch
@@ -310,7 +307,7 @@ def feature_maps(
     cut = lambda i: {name:j[:k] if i==0 else j[k:] for name,j,k in zip(ups, joined, n_skip, strict=True)}
     return Features(maps, cut(0), cut(1))
 
-# %% ../nbs/11a_apps.ipynb #6c97251a
+# %% ../nbs/11a_apps.ipynb #7bd64872
 def liveliest(
     maps:Tensor, # `(C,h,w)`
     n:int=12, # how many
@@ -318,7 +315,6 @@ def liveliest(
     "The channels that say most about this photograph."
     return maps.flatten(1).std(1, unbiased=False).argsort(descending=True, stable=True)[:n].tolist()
 
-# %% ../nbs/11a_apps.ipynb #69e99663
 _viridis = (plt.get_cmap('viridis')(range(256))[:,:3]*255).round().astype(np.uint8) # even steps, colour-blind too
 
 def stretch(
@@ -462,7 +458,7 @@ def show(self:FeatureExplorer,
         w.panels = {name:self.panel(name) for name,*_ in self.trace}
         w.part = w.part or ups[-1] # where the skip brings most
 
-# %% ../nbs/11a_apps.ipynb #5413661d
+# %% ../nbs/11a_apps.ipynb #90965364
 @patch
 def choose(self:FeatureExplorer,
     part:str, # a name in `trace`, such as 'down 2'
@@ -472,7 +468,6 @@ def choose(self:FeatureExplorer,
     if part not in names: raise PixsegError(f"no part {part!r}: choose from {', '.join(names)}")
     self.widget.part = part
 
-# %% ../nbs/11a_apps.ipynb #922cf64a
 @patch
 def effect(self:FeatureExplorer,
     part:str, # an expansion block that has a skip
@@ -578,7 +573,7 @@ def figure(self:FeatureExplorer, # noqa: F811
         ax.set_title(title, fontsize='small')
     return fig
 
-# %% ../nbs/11a_apps.ipynb #4cdd8b92
+# %% ../nbs/11a_apps.ipynb #21db9ff3
 def uploaded_files(
     value, # `value` of a `FileUpload`, of ipywidgets 7 (a dict) or 8 (a tuple)
 )->list[tuple[str,bytes]]: # (file name, content)
@@ -586,7 +581,6 @@ def uploaded_files(
     if isinstance(value, dict): return [(name, bytes(o['content'])) for name,o in value.items()]
     return [(o['name'], bytes(o['content'])) for o in value]
 
-# %% ../nbs/11a_apps.ipynb #adb1bc80
 def open_upload(
     data:bytes, # content of an image file
     name:str, # what to call it in messages
@@ -642,7 +636,7 @@ def shares_html(
     return ('<div style="max-width:640px"><div aria-hidden="true" style="display:flex;height:14px">'
             f'{bar}</div><div style="line-height:1.7">{items}</div></div>')
 
-# %% ../nbs/11a_apps.ipynb #1a3a9e8f
+# %% ../nbs/11a_apps.ipynb #2257663a
 class Camera(AnyWidget):
     "A button that takes one picture with the reader's camera: see camera.js."
     _esm = Unicode().tag(sync=True)
@@ -652,7 +646,6 @@ class Camera(AnyWidget):
         super().__init__(_esm=_script('camera.js'))
         self.on_msg(lambda widget, content, buffers: taken(bytes(buffers[0])) if buffers else None)
 
-# %% ../nbs/11a_apps.ipynb #eb0efc14
 @torch.inference_mode()
 def mask_and_confidence(
     model:nn.Module, # from `load_model`
@@ -708,7 +701,7 @@ def _make_controls(self:PredictApp):
     on(self.pick, lambda name: self.predict(self.images[name], name))
     on(self.upload, lambda value: self._take(uploaded_files(value)))
 
-# %% ../nbs/11a_apps.ipynb #1c926954
+# %% ../nbs/11a_apps.ipynb #8e1c563e
 @patch
 def say(self:PredictApp,
     text:str, # plain text: file names may hold anything
@@ -718,7 +711,6 @@ def say(self:PredictApp,
     style = 'role="alert" style="border-left:4px solid #d6336c;padding-left:.6em"' if wrong else 'role="status"'
     self.message.value = f'<div {style}>{"<b>Not done:</b> "*wrong}{html.escape(text)}</div>'
 
-# %% ../nbs/11a_apps.ipynb #c1620008
 @patch
 def _safely(self:PredictApp, f, *args):
     "Call `f`; what goes wrong is said in the widget, and what was there stays."

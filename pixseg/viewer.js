@@ -185,8 +185,9 @@ function build(meta, act) {
     for (const c of meta.columns) worst.append(make('option', { value: 'worst ' + c }, c))
     e.order.append(worst)
   }
-  const top = make('div', { class: 'pv-row' }, make('div', { class: 'pv-group' }, e.prev, e.next), e.name, e.place,
-    e.score, make('label', { class: 'pv-field pv-end' }, 'Order', e.order))
+  const alone = meta.names.length < 2 // nowhere to go, nothing to order
+  const top = make('div', { class: 'pv-row' }, make('div', { class: 'pv-group', hidden: alone }, e.prev, e.next), e.name, e.place,
+    e.score, make('label', { class: 'pv-field pv-end', hidden: alone }, 'Order', e.order))
 
   e.views = Object.fromEntries(meta.views.map((v, k) => [v, button(v[0].toUpperCase() + v.slice(1),
     `${TITLES[v]} (${k + 1})`, () => act.set({ view: v }), { 'aria-label': null })]))
@@ -213,8 +214,8 @@ function build(meta, act) {
     'aria-valuemin': 0, 'aria-valuemax': 100 })
   e.legend = make('div', { class: 'pv-legend' })
   e.note = make('div', { class: 'pv-note', role: 'status' })
-  e.keys = make('dl', { class: 'pv-keys', hidden: true },
-    ...HELP.flatMap(([key, what]) => [make('dt', {}, key), make('dd', {}, what)]))
+  e.keys = make('div', { class: 'pv-keys', hidden: true }, // not a <dl>: notebooks style those
+    ...HELP.flatMap(([key, what]) => [make('span', { class: 'pv-key' }, key), make('span', { class: 'pv-dim' }, what)]))
   e.stage = make('div', { class: 'pv-stage' }, e.canvas, e.curtain, e.left, e.right, e.legend, e.note, e.keys)
   e.read = make('div', { class: 'pv-read' })
 
@@ -259,7 +260,8 @@ function render({ model, el }) {
   let frame = null          // what is on the stage: {index, step, width, height, photo, pred, truth, conf}
   let layers = {}           // canvases made from it
   let order = [], table = null, place = null, ticket = 0, request = 0, timer = 0, probe = null
-  const box = { scale: 1, x: 0, y: 0, fit: 1, held: false } // CSS pixels a mask pixel, and where its corner is
+  const box = { scale: 1, x: 0, y: 0, fit: 1, held: false, // CSS pixels a mask pixel, and where its corner is
+    wide: 0, high: 0, dpr: 1 } // the stage; kept, since a notebook hides everything for a moment when its theme changes
 
   // --------------------------------------------------------------- 5 the picture: pan, zoom, hover, curtain
 
@@ -285,7 +287,7 @@ function render({ model, el }) {
     frame.shares = Object.fromEntries(['pred', 'truth'].map(k => [k, frame[k] && count(frame[k])]))
     layers = {}
     note('')
-    if (resized) { box.held = false; resize() }
+    if (resized) { box.held = false; e.canvas.classList.remove('pv-grab'); resize() }
     repaint()
   }
   function count(mask) {
@@ -325,7 +327,7 @@ function render({ model, el }) {
   function draw() { request ||= requestAnimationFrame(drawNow) }
   function drawNow() {
     request = 0
-    const g = e.canvas.getContext('2d'), dpr = e.canvas.width / e.canvas.clientWidth || 1
+    const g = e.canvas.getContext('2d'), { dpr } = box
     g.setTransform(1, 0, 0, 1, 0, 0)
     g.clearRect(0, 0, e.canvas.width, e.canvas.height)
     if (!frame) return
@@ -368,22 +370,29 @@ function render({ model, el }) {
     e.stage.style.height = high + 'px'
     e.canvas.width = Math.round(wide * dpr)
     e.canvas.height = Math.round(high * dpr)
+    Object.assign(box, { wide, high, dpr: e.canvas.width / wide })
     box.fit = Math.min(wide / w, high / h)
     if (!box.held) Object.assign(box, { scale: box.fit, x: (wide - w * box.fit) / 2, y: (high - h * box.fit) / 2 })
     place_()
   }
   function place_() { // keep the frame in sight
     const [h, w] = meta.sizes[state.index ?? 0]
-    for (const [axis, room, size] of [['x', e.canvas.clientWidth, w * box.scale], ['y', e.canvas.clientHeight, h * box.scale]])
+    for (const [axis, room, size] of [['x', box.wide, w * box.scale], ['y', box.high, h * box.scale]])
       box[axis] = size <= room ? (room - size) / 2 : clamp(box[axis], room - size, 0)
     setText(e.zoom, box.scale < 10 ? box.scale.toFixed(1) + '×' : Math.round(box.scale) + '×')
     draw()
   }
   // `by` 0 fits; else the point (x, y) of the stage stays where it is.
-  function zoom(by, x = e.canvas.clientWidth / 2, y = e.canvas.clientHeight / 2) {
+  function zoom(by, x = box.wide / 2, y = box.high / 2) {
     const scale = by ? clamp(box.scale * by, box.fit, Math.max(40, box.fit)) : box.fit, k = scale / box.scale
     Object.assign(box, { scale, x: x - (x - box.x) * k, y: y - (y - box.y) * k, held: scale > box.fit * 1.001 })
     e.canvas.classList.toggle('pv-grab', box.held)
+    place_()
+  }
+  function follow() { // whoever reads pixel by pixel pans with it
+    const edge = 2 * box.scale
+    for (const [axis, room, p] of [['x', box.wide, probe?.px], ['y', box.high, probe?.py]])
+      if (p != null) box[axis] = clamp(box[axis], edge - p * box.scale, room - edge - p * box.scale)
     place_()
   }
   function spot(event) { // where on the canvas, and which pixel of the frame
@@ -417,9 +426,9 @@ function render({ model, el }) {
     if (!box.held && state.view === 'curtain') slide(spot(event).x)
   })
   e.canvas.addEventListener('pointermove', event => {
-    const s = spot(event)
     if (drag?.pan) { Object.assign(box, { x: event.clientX - drag.x, y: event.clientY - drag.y }); place_() }
-    else if (drag && state.view === 'curtain') slide(s.x)
+    const s = spot(event) // where the frame is now
+    if (drag && !drag.pan && state.view === 'curtain') slide(s.x)
     read(s.px, s.py)
   })
   for (const type of ['pointerup', 'pointercancel']) e.canvas.addEventListener(type, () => { drag = null })
@@ -446,7 +455,7 @@ function render({ model, el }) {
     if (changed('index', 'step')) { show(); film(true) }
     else if (changed('view', 'off', 'palette')) repaint()
     else if (changed('opacity', 'curtain', 'shown')) draw()
-    if (changed('palette', 'order')) { thumbs.clear(); film(true) }
+    if (changed('palette', 'order')) { thumbs.clear(); e.film.replaceChildren(); film(true) }
     controls()
     const news = TO_PYTHON.filter(k => state[k] !== was[k] && state[k] !== model.get(k) && !(k === 'step' && follows()))
     if (news.length) { for (const k of news) model.set(k, state[k]); model.save_changes() }
@@ -529,6 +538,7 @@ function render({ model, el }) {
     })
     const with_ = columns.some(c => meta.labels.includes(c))
     e.head.hidden = !with_
+    e.root.classList.toggle('pv-unscored', !with_)
     setAttr(e.canvas, 'aria-label', `${meta.names[i]}, ${state.view}`)
   }
   function legend() { // what the colours mean where they are not those of the classes
@@ -542,16 +552,17 @@ function render({ model, el }) {
 
   // The strip draws only the thumbnails in sight, so ten thousand cost no more than ten.
   const thumbs = new Map()
-  let filming = 0
+  let filming = 0, shelf = 0 // the strip's width
   function film(follow = false) {
     e.strip.hidden = n < 2
     e.film.style.width = `${n * THUMB}px`
-    const k = place.get(state.index), wide = e.strip.clientWidth
-    if (follow && (k * THUMB < e.strip.scrollLeft || (k + 1) * THUMB > e.strip.scrollLeft + wide)) e.strip.scrollLeft = (k + .5) * THUMB - wide / 2
+    const k = place.get(state.index)
+    shelf = e.strip.clientWidth || shelf
+    if (follow && (k * THUMB < e.strip.scrollLeft || (k + 1) * THUMB > e.strip.scrollLeft + shelf)) e.strip.scrollLeft = (k + .5) * THUMB - shelf / 2
     filming ||= requestAnimationFrame(() => { filming = 0; filmNow() })
   }
   function filmNow() {
-    const first = Math.floor(e.strip.scrollLeft / THUMB), last = Math.min(n - 1, first + Math.ceil(e.strip.clientWidth / THUMB))
+    const first = Math.floor(e.strip.scrollLeft / THUMB), last = Math.min(n - 1, first + Math.ceil(shelf / THUMB))
     const seen = order.slice(first, last + 1)
     for (const [i, b] of thumbs) if (!seen.includes(i)) { b.remove(); thumbs.delete(i) }
     seen.forEach((i, k) => {
@@ -602,7 +613,7 @@ function render({ model, el }) {
     meta.views.forEach((view, k) => { f[k + 1] = () => set({ view }) })
     let todo = f[event.key] ?? f[event.key.toLowerCase()]
     if (target === e.curtain && move?.[0]) todo = () => set({ curtain: clamp(state.curtain + .02 * move[0], 0, 1) })
-    else if (target === e.canvas && shift && move && frame) todo = () => { read(at.px + move[0], at.py + move[1], true) }
+    else if (target === e.canvas && shift && move && frame) todo = () => { read(at.px + move[0], at.py + move[1], true); follow() }
     if (typing) todo = null
     if (todo) { todo(); event.preventDefault() }
     event.stopPropagation() // the classic notebook listens further up

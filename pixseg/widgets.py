@@ -55,10 +55,11 @@ def _mix_conf(img, pred, conf, alpha, on):
     mix = (1-alpha)*_grey(img) + alpha*_heat[255-conf]
     return np.where(on[pred][...,None], mix, _grey(img)).round().astype(np.uint8)
 
-# %% ../nbs/11_widgets.ipynb #bd3d42d1
+# %% ../nbs/11_widgets.ipynb #c6485dc3
 def _pack(mask):
     "A uint8 array as deflated bytes."
-    return zlib.compress(np.ascontiguousarray(mask, np.uint8), 3) # 6 takes three times as long for a third less
+    z = zlib.compressobj(1, strategy=zlib.Z_RLE) # a mask is runs of one number: no search for more
+    return z.compress(np.ascontiguousarray(mask, np.uint8))+z.flush()
 
 def _unpack(data, size):
     "The array back; writable, or torch would complain."
@@ -92,16 +93,18 @@ def _check_mask(mask, size, labels, who):
         f"{who} holds {mask.max()}, but the {len(labels)} labels are 0..{len(labels)-1}: use `Labels.table` first")
     return np.require(mask, np.uint8, 'W') # torch counts only what it may write to
 
-# %% ../nbs/11_widgets.ipynb #c7e2dcd4
+# %% ../nbs/11_widgets.ipynb #9e483d68
+_percents = (np.arange(101)*255/100).round().astype(np.uint8) # 0..1 as 0..255, in steps of a hundredth
+
 def _check_conf(conf, size, who):
     "Confidence as uint8 `(H,W)`, 255 for 1; None stays None."
     if conf is None: return None
     if hasattr(conf, 'detach'): conf = conf.detach().cpu().float()
     conf = np.asarray(conf)
     if conf.shape!=size: raise PixsegError(f"{who} is {conf.shape} but its photograph {size} (H,W): resize one")
-    if conf.dtype.kind!='f' or not np.isfinite(conf).all() or conf.min()<-1e-3 or conf.max()>1.001: raise PixsegError(
+    if conf.dtype.kind!='f' or not (conf.min()>=-1e-3 and conf.max()<=1.001): raise PixsegError( # nan is neither
         f"{who} is {conf.dtype}, {conf.min():.3g} to {conf.max():.3g}: give floats 0..1, such as a softmax")
-    return (conf.clip(0, 1)*255).round().astype(np.uint8)
+    return _percents[(conf*100+0.5).astype(np.uint8)]
 
 def _check_len(items, n, what):
     "The items as a list, if there is one for every photograph."
@@ -226,7 +229,7 @@ class _Scores:
         for j,k in enumerate(self.extra): t[:,self.columns.index(k)] = self.given[:,j]
         self.tables.append(t)
 
-# %% ../nbs/11_widgets.ipynb #749748c9
+# %% ../nbs/11_widgets.ipynb #86afd7be
 @patch
 def row(self:_Scores, step, i):
     "The scores of frame `i` by name, counted now if this is the first time."
@@ -238,7 +241,6 @@ def row(self:_Scores, step, i):
         for k in self.own: t[self.columns.index(k)] = float(known[k])
     return dict(zip(self.columns, t.tolist()))
 
-# %% ../nbs/11_widgets.ipynb #b5200e30
 @patch
 def order(self:_Scores, by, step, progress=lambda done: None):
     "Frame numbers in the order asked for: 'given', 'name', or 'worst ' and a column."
@@ -390,7 +392,7 @@ def ranking(self:MaskBrowser)->list[int]: # numbers of frames
     "The frames in the present order."
     return self.scores.order(self.order, self.step)
 
-# %% ../nbs/11_widgets.ipynb #7d9541c5
+# %% ../nbs/11_widgets.ipynb #f2a935d4
 @patch
 def _hear(self:MaskBrowser, _, message, buffers):
     "Answer the browser: frames it has not got, scores nobody has counted."
@@ -409,7 +411,6 @@ def _answer(self:MaskBrowser, keys):
         except Exception as e: errors[k] = f'{self.frames.names[int(k.split("/")[-1])]}: {type(e).__name__}: {e}'
     self.widget.send(dict(type='frames', keys=list(got), errors=errors), list(got.values()))
 
-# %% ../nbs/11_widgets.ipynb #2fc8afbc
 @patch
 def _rank(self:MaskBrowser, step):
     "Count every frame of a step, tell the browser now and then how far it is, and send the table."

@@ -27,15 +27,16 @@ explorer = FeatureExplorer(net, *draw_street(903))
 explorer
 """
 APP = "app = PredictApp(net, {'a street':draw_street(904)[0], '<i>b</i>':draw_street(905)[0]})\napp"
-# The cell holds still in the middle of the training until a file appears, so that the browser is tried while it runs.
+# The cell holds still twice in the middle of the training until a file appears, so that the browser is tried while it runs.
 TRAIN = """
 dls = seg_dls(draw_streets(Path('streets'), train=16, val=4, test=1), bs=4, device='cpu')
 monitor = TrainMonitor(n=3, every=0)
 class HoldStill(Callback):
     order,run_valid = 70,False
     def after_batch(self):
-        if len(monitor.losses)==6: Path('holding').touch()
-        while len(monitor.losses)==6 and not Path('go on').exists(): time.sleep(.02)
+        n = len(monitor.losses)
+        if n in (6, 10): Path(f'holding {n}').touch()
+        while n in (6, 10) and not Path(f'go on {n}').exists(): time.sleep(.02)
 learn = seg_learner(dls, UNet(CAMVID.n, width=8, depth=2), lr=1e-2)
 learn.fit_one_cycle(3, cbs=[monitor, HoldStill()])
 """
@@ -53,10 +54,10 @@ def page(browser, lab): # noqa: F811
     page.wait_for_function('window.jupyterapp?.shell.currentWidget?.content?.widgets?.length > 0 '
                            '&& window.jupyterapp.shell.currentWidget.sessionContext.isReady', timeout=30000)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }") # not awaited: it holds still
-    wait(page, lambda: (work/'holding').exists())
+    wait(page, lambda: (work/'holding 6').exists())
     page.wait_for_selector('.pv-canvas', timeout=30000)
     yield page
-    (work/'go on').touch()
+    for n in (6, 10): (work/f'go on {n}').touch()
     page.close()
 
 
@@ -118,9 +119,25 @@ def test_a_map_can_be_laid_over_the_photograph(page):
     assert page.locator('.px-explorer .large').count() == 0
 
 
+def test_new_masks_form_while_the_cell_runs(page, lab): # noqa: F811
+    "The second epoch ends; its masks are on the canvas while `fit` stands in the third."
+    before = canvas(page)
+    (lab[1]/'go on 6').touch()
+    wait(page, lambda: (lab[1]/'holding 10').exists())
+    wait(page, lambda: page.locator('.pv-stepname').inner_text() == 'epoch 2' and canvas(page) != before, 10)
+    assert page.locator('.pv-steps input').get_attribute('max') == '2'
+    newest = canvas(page)
+    page.locator('.pv-steps input').fill('0') # back to the start and on to the newest again, with no kernel to help
+    wait(page, lambda: canvas(page) not in (before, newest), 10)
+    page.locator('.pv-steps input').fill('2')
+    wait(page, lambda: canvas(page) == newest, 10)
+    prompts = page.locator('.jp-CodeCell .jp-InputPrompt').all_inner_texts()
+    assert prompts[2:] == ['[*]:', '[*]:'] and not (lab[1]/'go on 10').exists() # still running, and the next cell waits
+
+
 def test_curves_and_masks_come_in_until_the_end(page, lab): # noqa: F811
     before = canvas(page)
-    (lab[1]/'go on').touch()
+    (lab[1]/'go on 10').touch()
     wait(page, lambda: 'done: 3 epochs, 12 steps' in page.locator('.widget-html', has_text='epochs').first.inner_text())
     wait(page, lambda: page.locator('.pv-steps input').get_attribute('max') == '3', 10)
     wait(page, lambda: canvas(page) != before, 10) # the newest masks, of the frame that was gone to

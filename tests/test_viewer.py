@@ -313,6 +313,34 @@ def test_a_new_step_appears(live, here):
     assert page.trouble == []
 
 
+# Contrast of text on its background, as WCAG counts it; 4.5 is its bound for small text.
+CONTRAST = """where => { const light = e => { const [r, g, b] = ((p) => { const c = document.createElement('canvas').getContext('2d', { willReadFrequently: true })
+        c.fillStyle = p; c.fillRect(0, 0, 1, 1); return c.getImageData(0, 0, 1, 1).data })(e)
+        const l = v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4
+        return .2126 * l(r) + .7152 * l(g) + .0722 * l(b) }
+    const a = light(getComputedStyle(document.querySelector(where)).color), b = light(getComputedStyle(document.querySelector('.pv')).backgroundColor)
+    return (Math.max(a, b) + .05) / (Math.min(a, b) + .05) }"""
+
+
+def test_dark_and_light_theme(live, here):
+    page,pal = live,here['CAMVID'].palette()
+    light = page.evaluate("getComputedStyle(document.querySelector('.pv')).backgroundColor")
+    for name in ('Dark', 'Light'):
+        page.evaluate("t => window.jupyterapp.commands.execute('apputils:change-theme', { theme: t })", f'JupyterLab {name}')
+        page.wait_for_function("([was, dark]) => (getComputedStyle(document.querySelector('.pv')).backgroundColor !== was) === dark "
+                               "&& document.querySelector('.pv-canvas').clientWidth > 0", arg=[light, name == 'Dark'])
+        shows(page, pal[here['preds'][1]]) # Lab hides everything for a moment, and then shows it again
+        page.wait_for_function('document.querySelectorAll(".pv-thumb").length === 6')
+        for where in ('.pv-name', '.pv-score', '.pv-class .pv-label', '.pv-class .pv-number', '.pv-text', '.pv-stepname'):
+            assert page.evaluate(CONTRAST, where) > 4.5, (name, where)
+    page.get_by_role('button', name='Keys (?)').click()
+    keys,stage = page.locator('.pv-keys'),page.locator('.pv-stage').bounding_box()
+    at = keys.locator('span').evaluate_all('all => all.map(e => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.right] })')
+    assert len(at) == 22 and len({a[0] for a in at[::2]}) == len({a[0] for a in at[1::2]}) == 1 # two columns
+    assert all(a[1] == b[1] for a,b in zip(at[::2], at[1::2])) and at[0][0] >= stage['x'] and at[1][2] <= stage['x']+stage['width']
+    page.get_by_role('button', name='Keys (?)').click()
+
+
 def left_behind(page, cell, ready, runs=20):
     "What so many runs of a cell leave in the page: bytes of heap and buffers, listeners, nodes."
     cdp = page.context.new_cdp_session(page)
@@ -382,6 +410,199 @@ def test_saved_page_needs_no_network(browser, here, tmp_path):
     assert [u for u in asked if not u.startswith(('file:', 'blob:', 'data:'))] == []
     assert page.locator('#bad').count() == 0 and page.trouble == []
     page.close()
+
+
+@pytest.fixture(scope='module')
+def saved(browser, here, tmp_path_factory):
+    "Opens a page saved to disk, in a window of any size; its three steps predict one class each, then the masks."
+    b = here['MaskBrowser'](here['imgs'], [np.full_like(t, 2) for t in here['targs']], here['targs'], names=here['names'], step='start')
+    b.add_step([np.full_like(t, 8) for t in here['targs']], 'middle')
+    b.add_step(here['preds'], 'end')
+    b.opacity = 1.
+    file,pages = b.save(tmp_path_factory.mktemp('saved')/'look.html'),[]
+    def look(width=1360, height=1000):
+        page = open_page(browser)
+        page.set_viewport_size(dict(width=width, height=height))
+        pages.append(page)
+        page.goto(file.as_uri())
+        drawn(page)
+        return page
+    yield look,b
+    for p in pages: p.close()
+
+
+# Puts the mouse on the middle of every screen pixel of the canvas in one row or one column:
+# which pixel of the mask the viewer says it is, and its colour on the canvas.
+WALK = """axis => { const c = document.querySelector('.pv-canvas'), r = c.getBoundingClientRect(), data = c.getContext('2d')
+    const many = axis ? c.height : c.width, out = []
+    for (let i = 0; i < many; i++) {
+        const [x, y] = axis ? [c.width / 2 | 0, i] : [i, c.height / 2 | 0]
+        c.dispatchEvent(new PointerEvent('pointermove', { clientX: r.left + x + .5, clientY: r.top + y + .5, bubbles: true }))
+        const at = document.querySelector('.pv-read').textContent.match(/x (\\d+), y (\\d+)/)
+        out.push([...(at ? [+at[1], +at[2]] : [-1, -1]), ...data.getImageData(x, y, 1, 1).data.slice(0, 3)]) }
+    return out }"""
+
+
+def canvas(page):
+    "All of the canvas: uint8 `(H,W,3)`."
+    page.evaluate('() => new Promise(f => requestAnimationFrame(() => requestAnimationFrame(f)))')
+    text,h,w = page.evaluate("""() => { const c = document.querySelector('.pv-canvas'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data
+        let s = ''; for (let k = 0; k < d.length; k += 4) s += String.fromCharCode(d[k], d[k + 1], d[k + 2])
+        return [btoa(s), c.height, c.width] }""")
+    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(h, w, 3)
+
+
+def test_zoomed_pixels_are_sharp_squares_and_pan_moves_them(saved, here):
+    look,pal,pred = saved[0],here['CAMVID'].palette(),here['preds'][0]
+    page = look()
+    shows(page, pal[pred])
+    page.locator('.pv-canvas').focus()
+    scales = [page.locator('.pv-number[title^=Screen]').inner_text()]
+    for _ in range(3):
+        page.keyboard.press('+')
+        scales.append(page.locator('.pv-number[title^=Screen]').inner_text())
+    assert len(set(scales)) == 4
+    picture = canvas(page)
+    assert {tuple(o) for o in picture.reshape(-1, 3)} <= {tuple(o) for o in pal} # no colour that is a mean of two
+    for axis in (0, 1):
+        walk = np.array(page.evaluate(WALK, axis))
+        assert (walk[:,2:] == pal[pred[walk[:,1],walk[:,0]]]).all()
+        widths = np.unique(walk[:,axis], return_counts=True)[1][1:-1] # the first and the last are cut off by the edge
+        assert widths.min() >= 20 and np.ptp(widths) <= 1 # squares, and far larger than a pixel of the screen
+    box = page.locator('.pv-canvas').bounding_box()
+    x,y = round(box['x']+400),round(box['y']+300) # a press comes in whole pixels of the screen, a move need not
+    page.mouse.move(x, y)
+    under = page.locator('.pv-read').inner_text()
+    page.mouse.down()
+    page.mouse.move(x-90, y-40, steps=5)
+    page.mouse.up()
+    assert page.locator('.pv-read').inner_text() == under # the pixel went along with the hand
+    assert (canvas(page)[:-40,:-90] == picture[40:,90:]).all()
+    page.keyboard.down('Control')
+    page.mouse.wheel(0, 60) # away from the frame, where the mouse is
+    page.wait_for_function('s => document.querySelector(".pv-number[title^=Screen]").textContent !== s', arg=scales[-1])
+    assert page.locator('.pv-read').inner_text().rsplit('x', 1)[1] == under.rsplit('x', 1)[1]
+    page.keyboard.up('Control')
+    page.keyboard.press('0')
+    shows(page, pal[pred])
+    assert page.locator('.pv-number[title^=Screen]').inner_text() == scales[0]
+    assert page.trouble == []
+
+
+def test_keys_read_pixel_by_pixel_and_pan(saved, here):
+    page,pred = saved[0](),here['preds'][0]
+    page.locator('.pv-canvas').focus()
+    for _ in range(4): page.keyboard.press('+')
+    for _ in range(40): page.keyboard.press('Shift+ArrowRight')
+    words = page.locator('.pv-read').inner_text()
+    assert f"predicted\n{here['CAMVID'].names[pred[48,104]]}" in words and 'x 104, y 48' in words
+    walk = np.array(page.evaluate(WALK, 0))
+    assert 104 in walk[:,0] and 64-20 not in walk[:,0] # it came into sight
+
+
+def test_steps_play(saved, here):
+    look,pal = saved[0],here['CAMVID'].palette()
+    page = look()
+    page.clock.install()
+    ends = {'start':pal[2], 'middle':pal[8]}
+    shows(page, pal[here['preds'][0]])
+    page.locator('.pv-steps input').focus()
+    for name in ('middle', 'start'):
+        page.keyboard.press('ArrowLeft')
+        shows(page, np.broadcast_to(ends[name], (96,128,3)))
+        assert page.locator('.pv-stepname').inner_text() == name
+    page.evaluate("""() => { window.seen = []; const c = document.querySelector('.pv-canvas')
+        const look = () => { const text = document.querySelector('.pv-stepname').textContent + ' ' + c.getContext('2d').getImageData(c.width / 2, c.height / 2, 1, 1).data.slice(0, 3)
+            if (seen.at(-1) !== text) seen.push(text); setTimeout(look, 5) }
+        look() }""")
+    page.get_by_role('button', name='Play the steps').click()
+    page.wait_for_function('seen.findLastIndex(o => o.startsWith("start")) > seen.findIndex(o => o.startsWith("end")) && seen.some(o => o.startsWith("end"))', timeout=10000) # once around
+    page.get_by_role('button', name='Play the steps').click()
+    seen,rgb = page.evaluate('seen'),lambda c: ','.join(map(str, c))
+    assert {f'start {rgb(pal[2])}', f'middle {rgb(pal[8])}'} <= set(seen), seen
+    names = [o.split()[0] for o in seen]
+    assert [a for a,b in zip(names, [None, *names]) if a != b][:4] == ['start', 'middle', 'end', 'start']
+    stopped = page.locator('.pv-stepname').inner_text()
+    page.clock.run_for(3000) # all timers of three seconds
+    assert page.locator('.pv-stepname').inner_text() == stopped
+    assert page.trouble == []
+
+
+def test_colours_for_the_colour_blind(saved, here):
+    look,b = saved
+    page,labels = look(),here['CAMVID']
+    safe = np.array(b.widget._meta['palettes']['safe'], np.uint8)
+    swatches = lambda: page.locator('.pv-class .pv-swatch').evaluate_all('all => all.map(e => getComputedStyle(e).backgroundColor)')
+    rgb = lambda colors: ['rgb({}, {}, {})'.format(*c) for c in colors]
+    thumb = "(() => { const c = document.querySelector('.pv-thumb canvas'); return c.getContext('2d').getImageData(40, 45, 1, 1).data.join() })()"
+    assert swatches() == rgb(labels.palette()[:len(labels)])
+    page.wait_for_function(f'{thumb} !== "0,0,0,0"')
+    before,option = page.evaluate(thumb),page.get_by_role('button', name='Colours that colour-blind readers tell apart')
+    option.click()
+    shows(page, safe[here['preds'][0]])
+    assert swatches() == rgb(safe) and option.get_attribute('aria-pressed') == 'true'
+    page.wait_for_function(f'{thumb} !== "0,0,0,0" && {thumb} !== "{before}"')
+    option.click()
+    shows(page, labels.palette()[here['preds'][0]])
+    assert swatches() == rgb(labels.palette()[:len(labels)])
+
+
+def test_thumbnails_one_class_and_only(saved, here):
+    look,b = saved
+    page,pal = look(),here['CAMVID'].palette()
+    assert page.locator('.pv-thumb').count() == 6
+    page.locator('.pv select').select_option('worst Pedestrian')
+    b.order,b.index,b.view = 'worst Pedestrian',0,'prediction'
+    want = b.ranking()
+    shows(page, pal[here['preds'][want[0]]]) # whoever asks for the worst sees it
+    page.wait_for_function('document.querySelectorAll(".pv-thumb").length === 6')
+    strip = page.locator('.pv-thumb').evaluate_all("all => all.map(e => [new DOMMatrix(getComputedStyle(e).transform).e, e.title, e.textContent]).sort((a, b) => a[0] - b[0])")
+    assert [o[1] for o in strip] == [here['names'][i] for i in want]
+    numbers = [float(o[2]) for o in strip if o[2]] # frames without a pedestrian have none, and come last
+    assert numbers == sorted(numbers) and 0 < len(numbers) and not any(o[2] for o in strip[len(numbers):])
+    page.locator(f'.pv-thumb[title="{strip[3][1]}"]').click()
+    shows(page, pal[here['preds'][want[3]]])
+    assert page.locator('.pv-name').inner_text() == strip[3][1] and page.locator('.pv-place').inner_text() == '4 of 6'
+    assert page.locator('.pv-thumb[aria-current=true]').evaluate_all('all => all.map(e => e.title)') == [strip[3][1]]
+    only = page.get_by_role('button', name='Only Road, or all again')
+    page.locator('.pv-class', has_text='Road').hover()
+    only.click()
+    b.index,b.off = want[3],[o for o in here['CAMVID'].names if o != 'Road']
+    shows(page, b.picture(), tolerance=4)
+    assert page.locator('.pv-class[aria-pressed=true] .pv-label').all_inner_texts() == ['Road']
+    only.click()
+    shows(page, pal[here['preds'][want[3]]])
+    b.index,b.order,b.off = 0,'given',[]
+    assert page.trouble == []
+
+
+# Every control that is there but cannot be used: outside the window, without a size, or under something else.
+UNREACHABLE = """() => [...document.querySelectorAll('.pv button, .pv select, .pv input')].filter(e => {
+    if (e.closest('[hidden]') || e.disabled || e.closest('.pv-strip')) return false
+    e.scrollIntoView({ block: 'center' })
+    const r = e.getBoundingClientRect(), top = document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2)
+    return r.width < 8 || r.left < 0 || r.right > innerWidth || !(top === e || e.contains(top)) }).map(e => e.title || e.ariaLabel)"""
+
+
+def test_narrow(saved, here):
+    "A telephone, or a cell beside others: nothing sticks out, and every control can be reached."
+    look,b = saved
+    page,pal = look(400, 900),here['CAMVID'].palette()
+    for view_ in ('Curtain', 'Errors', 'Prediction'):
+        view(page, view_)
+        assert page.evaluate('document.documentElement.scrollWidth') <= 400
+        assert page.evaluate(UNREACHABLE) == []
+    assert page.locator('.pv-canvas').bounding_box()['width'] > 330
+    shows(page, pal[here['preds'][0]])
+    page.locator('.pv-class', has_text='Road').click()
+    b.off = ['Road']
+    shows(page, b.picture(), tolerance=4)
+    page.locator('.pv-class', has_text='Road').click()
+    page.get_by_role('button', name='Only Tree, or all again').click()
+    b.off = [o for o in here['CAMVID'].names if o != 'Tree']
+    shows(page, b.picture(), tolerance=4)
+    b.off = []
+    assert page.trouble == []
 
 
 def test_drags_keep_up_with_the_screen(browser, here, tmp_path):
@@ -458,7 +679,9 @@ def test_the_classic_notebook_with_ipywidgets_7(browser, here, tmp_path):
         run(3, 4)
         shows(page, pal[here['targs'][2]]) # the second step predicts the truth
         assert (tmp_path/'state').read_text() == '2 given'
-        assert [o for o in page.trouble if o != 'Host is not attached.'] == [] # that one is the classic notebook's own, at any widget
+        # widgetsnbextension 3.6, after `_loadFromKernel`, draws every widget's output anew; the promise of the first drawing then
+        # finds its element gone: `Widget.attach` throws "Host is not attached.", at a widget with nothing in it too
+        assert page.trouble in ([], ['Host is not attached.'])
         print((tmp_path/'versions').read_text())
         if os.environ.get('PIXSEG_SHOTS'): page.screenshot(path=os.environ['PIXSEG_SHOTS']+'/classic.png')
     finally:
