@@ -29,7 +29,7 @@ from anywidget import AnyWidget
 from fastai.callback.core import Callback
 from fastai.torch_core import rank_distrib, to_device
 
-# %% ../nbs/11a_apps.ipynb #3c790afa
+# %% ../nbs/11a_apps.ipynb #138b0769
 from fastcore.basics import patch
 from IPython import get_ipython
 from IPython.display import display
@@ -41,7 +41,7 @@ from traitlets import Dict, Unicode
 from .folder import IMAGE_TYPES, decode_image, why_unreadable
 from .labels import Labels, PixsegError
 from .metrics import confusion, iou
-from .modelfile import load_model, pick_precision, read_card
+from .modelfile import load_model, pick_precision, read_card, shipped_models
 from .predict import _to_input, open_image, predict_logits, predict_mask, work_size
 from .show import class_shares, color_mask, overlay
 from .train import recorded, show_curves
@@ -598,9 +598,10 @@ def open_upload(
     size = [max(1, round(o*k)) for o in (img.shape[1], img.shape[0])]
     return np.asarray(Image.fromarray(img).resize(size, Image.Resampling.LANCZOS))
 
-# %% ../nbs/11a_apps.ipynb #d807a209
+# %% ../nbs/11a_apps.ipynb #dbb9c886
 def find_models(
-    models=None, # {name: network or path}, one network, a model file, or a folder; None: the working folder
+    models=None, # {name: network or path}, one network, a model file, or a folder;
+        # None: the working folder and what comes with pixseg
 )->dict[str,object]: # name -> network or path
     "The networks to choose from; raises `PixsegError` if there is none."
     if isinstance(models, dict): found = dict(models)
@@ -609,8 +610,9 @@ def find_models(
         where = Path('.' if models is None else models)
         if where.is_dir(): found = {f.relative_to(where).as_posix():f for f in _model_files(where)}
         else: found = {where.name:where}
-    if not found: raise PixsegError(f"no model file in {Path('.' if models is None else models)}: train one "
-                                    "with `pixseg train`, or write one with `save_model`")
+    if models is None: found |= shipped_models()
+    if not found: raise PixsegError(f"no model file in {models}: train one with `pixseg train`, write one "
+                                    "with `save_model`, or give no folder for the models that come with pixseg")
     return found
 
 def _model_files(folder):
@@ -657,11 +659,11 @@ def mask_and_confidence(
     if logits.shape[-2:]!=size: logits = F.interpolate(logits, size, mode='bilinear', align_corners=False)
     return logits.argmax(1)[0].byte().cpu().numpy(),logits.softmax(1).amax(1)[0].cpu().numpy()
 
-# %% ../nbs/11a_apps.ipynb #40dd1206
+# %% ../nbs/11a_apps.ipynb #e6e212bd
 class PredictApp(Shown):
     "Choose a network and a photograph, and look at the mask; its last line in a cell shows it."
     def __init__(self,
-        models=None, # as `find_models` takes them; None: model files in the working folder
+        models=None, # as `find_models` takes them; None: model files in the working folder, and pixseg's own
         images=None, # photographs to pick from: a folder, paths, or {name: whatever `open_image` takes}
         labels:Labels|None=None, # for networks that have none of their own
         side:int=1280, # larger photographs are shrunk to this, pixels
