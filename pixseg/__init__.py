@@ -17,7 +17,8 @@ _home = dict(
     metrics='confusion accuracy class_accuracy iou mean_iou',
     train='seg_learner train_run',
     modelfile='save_model load_model',
-    predict='predict_mask predict_files evaluate', doubt='confidence',
+    predict='predict_mask predict_files evaluate',
+    doubt='confidence',
     widgets='MaskBrowser',
     apps='TrainMonitor PredictApp FeatureExplorer')
 _home = {name: module for module, names in _home.items() for name in names.split()}

@@ -11,12 +11,13 @@ ROOT = Path(__file__).resolve().parent.parent
 PIXSEG = [sys.executable, '-c', 'import sys; from pixseg.cli import main; sys.exit(main())']
 
 
-def test_wheel_holds_every_module_and_the_digests(tmp_path):
+def test_wheel_holds_every_module_and_all_data(tmp_path):
     done = subprocess.run([sys.executable, '-m', 'pip', 'wheel', '--no-deps', '--no-build-isolation', '-q', '-w', tmp_path, ROOT], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     wheel, = tmp_path.glob('*.whl')
     inside = set(zipfile.ZipFile(wheel).namelist())
-    assert {f'pixseg/{p.name}' for p in (ROOT/'pixseg').glob('*.py')} | {'pixseg/camvid.csv'} <= inside
+    wanted = {p.relative_to(ROOT).as_posix() for k in ('*.py', '*.csv', '*.js', '*.css', 'models/*.safetensors') for p in (ROOT/'pixseg').glob(k)}
+    assert {'pixseg/camvid.csv', 'pixseg/viewer.js', 'pixseg/models/camvid-encoder.safetensors'} <= wanted <= inside
 
 
 def test_ctrl_c_leaves_a_usable_run(tmp_path):
