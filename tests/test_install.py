@@ -41,6 +41,7 @@ def test_ctrl_c_in_a_finaliser_is_heard():
     code = """
 import signal, weakref
 from pixseg.train import StopBetween
+signal.signal(signal.SIGINT, signal.default_int_handler) # a shell lets background jobs ignore it
 class Thing: pass
 def interrupted_finaliser():
     thing = Thing()
