@@ -96,7 +96,7 @@ def browser():
 def open_page(browser, **kwargs):
     page = browser.new_page(viewport=dict(width=1360, height=1300), **kwargs)
     page.trouble = []
-    page.on('pageerror', lambda e: page.trouble.append(str(e)))
+    page.on('pageerror', lambda e: (page.trouble.append(str(e)), print(e.stack))) # pytest shows what a failed test printed
     page.add_init_script(SPY)
     return page
 
