@@ -96,7 +96,7 @@ def browser():
 def open_page(browser, **kwargs):
     page = browser.new_page(viewport=dict(width=1360, height=1300), **kwargs)
     page.trouble = []
-    page.on('pageerror', lambda e: (page.trouble.append(str(e)), print(e.stack))) # pytest shows what a failed test printed
+    page.on('pageerror', lambda e: page.trouble.append(str(e)))
     page.add_init_script(SPY)
     return page
 
@@ -339,6 +339,9 @@ def test_dark_and_light_theme(live, here):
     assert len(at) == 22 and len({a[0] for a in at[::2]}) == len({a[0] for a in at[1::2]}) == 1 # two columns
     assert all(a[1] == b[1] for a,b in zip(at[::2], at[1::2])) and at[0][0] >= stage['x'] and at[1][2] <= stage['x']+stage['width']
     page.get_by_role('button', name='Keys (?)').click()
+    # JupyterLab's theme manager (jlab_core.js) stumbles over its own style sheets when themes change this fast
+    page.trouble[:] = [t for t in page.trouble if "'removeChild'" not in t]
+    assert page.trouble == []
 
 
 def left_behind(page, cell, ready, runs=20):
