@@ -124,7 +124,7 @@ def _spread(values):
     m = statistics.mean(values)
     return f'{m:+.1f}' if len(values) == 1 else f'{m:+.1f} ± {max(abs(v-m) for v in values):.1f}'
 
-# %% ../nbs/13a_search.ipynb #44c030ed
+# %% ../nbs/13a_search.ipynb #87e1b866
 def main(
     argv:list[str]|None=None, # arguments; default: those of the process
 )->int: # exit code
@@ -138,7 +138,9 @@ def main(
     p.add_argument('--holdout', type=int, default=0, help='draws the held-out blocks (default: 0)')
     a = p.parse_args(argv)
     names = [n.strip() for n in a.trials.split(',') if n.strip()]
-    try: found = run_search(a.root, a.out, names, [int(s) for s in a.seeds.split(',')], a.epochs, a.holdout)
+    try: seeds = [int(s) for s in a.seeds.split(',')]
+    except ValueError: p.error(f"seeds are {a.seeds!r}: give whole numbers, as in 0,1,2")
+    try: found = run_search(a.root, a.out, names, seeds, a.epochs, a.holdout)
     except PixsegError as e: p.error(str(e))
     print(search_table(found))
     return 0
