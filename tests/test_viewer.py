@@ -93,10 +93,15 @@ def browser():
         b.close()
 
 
+def of_the_theme_manager(e):
+    "JupyterLab stumbles over its own style sheets when its theme changes fast, at times seconds later; the viewer is in a `blob:` script."
+    return "'removeChild'" in e.message and 'jlab_core' in (e.stack or '') and 'blob:' not in e.stack
+
+
 def open_page(browser, **kwargs):
     page = browser.new_page(viewport=dict(width=1360, height=1300), **kwargs)
     page.trouble = []
-    page.on('pageerror', lambda e: page.trouble.append(str(e)))
+    page.on('pageerror', lambda e: page.trouble.append(str(e)) if not of_the_theme_manager(e) else None)
     page.add_init_script(SPY)
     return page
 
@@ -339,8 +344,6 @@ def test_dark_and_light_theme(live, here):
     assert len(at) == 22 and len({a[0] for a in at[::2]}) == len({a[0] for a in at[1::2]}) == 1 # two columns
     assert all(a[1] == b[1] for a,b in zip(at[::2], at[1::2])) and at[0][0] >= stage['x'] and at[1][2] <= stage['x']+stage['width']
     page.get_by_role('button', name='Keys (?)').click()
-    # JupyterLab's theme manager (jlab_core.js) stumbles over its own style sheets when themes change this fast
-    page.trouble[:] = [t for t in page.trouble if "'removeChild'" not in t]
     assert page.trouble == []
 
 
