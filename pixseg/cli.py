@@ -246,7 +246,7 @@ _options = {
     '--weights': dict(choices=('sqrt', 'mild', 'enet', 'median'), default='sqrt',
                       help='how much rare classes count more: median > enet > sqrt > mild (default: sqrt)'),
     '--no-class-weights': dict(action='store_true', help='count all pixels alike: for accuracy, against rare classes'),
-    '--dice': dict(type=share, default=0., metavar='D', help='add so much soft Dice to the loss (default: 0)'),
+    '--dice': dict(type=share, default=.5, metavar='D', help='add so much soft Dice to the loss (default: 0.5)'),
     '--holdout': dict(type=int, metavar='K', help="validate on runs of frames held out of train, drawn by seed K, "
                                                   "and leave val alone: for comparing recipes"),
     '--precision': dict(choices=('auto', 'bf16', 'fp16', 'fp32'), default='auto',

@@ -147,7 +147,7 @@ def seg_learner(
     model:nn.Module|None=None, # default: a `UNet` of width 16 and depth 4
     loss_func=None, # default: `SegLoss`, classes weighted by `weights`
     weights:str|None='sqrt', # how rare classes count more (see `class_weights`); `None`: all alike
-    dice:float=0., # how much soft Dice is added to the cross-entropy
+    dice:float=.5, # how much soft Dice is added to the cross-entropy
     smoothing:float=0., # label smoothing, 0..1
     lr:float=4e-3, # top learning rate
     wd:float=1e-2, # weight decay
@@ -406,10 +406,11 @@ def make_model(
     depth:int=4, # its halvings
     pretrained:bool=True, # ImageNet weights for the encoder
     fold:int=1, # side of the blocks of pixels that the scratch network takes as one
+    **more # further arguments of the scratch network, such as `norm` and `up`
 )->nn.Module: # `UNet` or `EncoderUNet`
     "The network that the arguments of a run ask for."
     if encoder: return EncoderUNet(labels.n, encoder, pretrained=pretrained)
-    return UNet(labels.n, width=width, depth=depth, fold=fold)
+    return UNet(labels.n, width=width, depth=depth, fold=fold, **more)
 
 # %% ../nbs/09_train.ipynb #0000004c
 def run_config(
@@ -439,7 +440,7 @@ def train_run(
     progress:bool=True, # a bar and a table while it trains
     say=print, # where messages go
     cbs=(), # further fastai callbacks, such as `TrainMonitor`
-    **more # `bs`, `lr`, `wd`, `width`, `depth`, `fold`, `weights`, `dice`, `smoothing`, `scale`, `sharp`, `holdout`, and so on
+    **more # `bs`, `lr`, `wd`, `width`, `depth`, `fold`, `norm`, `up`, `weights`, `dice`, `smoothing`, `scale`, `sharp`, `holdout`, and so on
 )->dict: # `out`, `rows`, `best`, `interrupted`, `seconds`
     "Train a network on a data folder and leave a run folder; Ctrl-C ends it early and keeps what there is."
     if (epochs is None) == (minutes is None) and not resume: raise PixsegError("say how long: either epochs or minutes")
@@ -456,8 +457,8 @@ def train_run(
 
 # %% ../nbs/09_train.ipynb #cb245fbd
 _few = dict(fold=60, size=12) # epochs; with fewer, seeing four times as many frames teaches more than fine detail
-_defaults = dict(bs=None, lr=4e-3, wd=1e-2, width=16, depth=4, fold=None, weights='sqrt', dice=0., smoothing=0.,
-                 scale=None, sharp=.3, holdout=None, seed=0, precision='auto', pretrained=True, device=None, about=None)
+_defaults = dict(bs=None, lr=4e-3, wd=1e-2, width=16, depth=4, fold=None, norm='batch', up='transpose',
+                 weights='sqrt', dice=.5, smoothing=0., scale=None, sharp=.3, holdout=None, seed=0, precision='auto', pretrained=True, device=None, about=None)
 
 def _run_learner(args, device):
     "Data, network and learner of a run."
@@ -473,7 +474,7 @@ def _run_learner(args, device):
     for tfm in dls.train.after_batch.fs:
         if not isinstance(tfm, SegAugment): continue
         tfm.crop,tfm.scale,tfm.sharp = crop,pair('scale') or default_scale(dls.size, crop),args['sharp']
-    net = {k:args[k] for k in ('encoder', 'width', 'depth', 'pretrained')}
+    net = {k:args[k] for k in ('encoder', 'width', 'depth', 'pretrained', 'norm', 'up') if k in args}
     model = make_model(dls.labels, **net, fold=args['fold'] or 1)
     same = {k:args[k] for k in ('weights', 'dice', 'smoothing', 'lr', 'wd', 'precision')}
     return seg_learner(dls, model, **same)
