@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from . import __version__
@@ -71,7 +71,7 @@ def save_model(
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f'.{path.name}.{os.getpid()}.part')
     try:
-        save_file(weights, part, metadata=dict(pixseg=json.dumps(card)))
+        part.write_bytes(save(weights, dict(pixseg=json.dumps(card)))) # `save_file` makes files that only their owner may read
         os.replace(part, path)
     finally: part.unlink(missing_ok=True)
     return path
