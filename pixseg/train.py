@@ -440,7 +440,7 @@ def train_run(
     progress:bool=True, # a bar and a table while it trains
     say=print, # where messages go
     cbs=(), # further fastai callbacks, such as `TrainMonitor`
-    **more # `bs`, `lr`, `wd`, `width`, `depth`, `fold`, `norm`, `up`, `weights`, `dice`, `smoothing`, `scale`, `sharp`, `holdout`, and so on
+    **more # `bs`, `lr`, `wd`, `width`, `depth`, `fold`, `norm`, `up`, `weights`, `dice`, `smoothing`, `scale`, `sharp`, `holdout`, `encoder_lr` (its share of `lr`; 0: frozen), ...
 )->dict: # `out`, `rows`, `best`, `interrupted`, `seconds`
     "Train a network on a data folder and leave a run folder; Ctrl-C ends it early and keeps what there is."
     if (epochs is None) == (minutes is None) and not resume: raise PixsegError("say how long: either epochs or minutes")
@@ -458,7 +458,8 @@ def train_run(
 # %% ../nbs/09_train.ipynb #cb245fbd
 _few = dict(fold=60, size=12) # epochs; with fewer, seeing four times as many frames teaches more than fine detail
 _defaults = dict(bs=None, lr=4e-3, wd=1e-2, width=16, depth=4, fold=None, norm='batch', up='transpose',
-                 weights='sqrt', dice=.5, smoothing=0., scale=None, sharp=.3, holdout=None, seed=0, precision='auto', pretrained=True, device=None, about=None)
+                 weights='sqrt', dice=.5, smoothing=0., scale=None, sharp=.3, encoder_lr=1/3, pretrained=True,
+                 holdout=None, seed=0, precision='auto', device=None, about=None)
 
 def _run_learner(args, device):
     "Data, network and learner of a run."
@@ -474,8 +475,9 @@ def _run_learner(args, device):
     for tfm in dls.train.after_batch.fs:
         if not isinstance(tfm, SegAugment): continue
         tfm.crop,tfm.scale,tfm.sharp = crop,pair('scale') or default_scale(dls.size, crop),args['sharp']
-    net = {k:args[k] for k in ('encoder', 'width', 'depth', 'pretrained', 'norm', 'up') if k in args}
+    net = {k:args[k] for k in ('encoder', 'width', 'depth', 'pretrained', 'norm', 'up')}
     model = make_model(dls.labels, **net, fold=args['fold'] or 1)
+    if args['encoder'] and not args['encoder_lr']: model.encoder.requires_grad_(False)
     same = {k:args[k] for k in ('weights', 'dice', 'smoothing', 'lr', 'wd', 'precision')}
     return seg_learner(dls, model, **same)
 
@@ -557,7 +559,7 @@ def _fit(learn, folder, args, epochs, every, done, progress, say, started, more=
     interrupted = False
     with ExitStack() as stack:
         for o in quiet: stack.enter_context(o)
-        try: learn.fit_one_cycle(epochs, _rates(learn), cbs=[stop, *cbs], start_epoch=done)
+        try: learn.fit_one_cycle(epochs, _rates(learn, args['encoder_lr']), cbs=[stop, *cbs], start_epoch=done)
         except KeyboardInterrupt: interrupted = True
     if interrupted: _leave_usable(learn, folder, say)
     show_predictions(learn, folder.out/'predictions.png')
@@ -565,9 +567,9 @@ def _fit(learn, folder, args, epochs, every, done, progress, say, started, more=
                 interrupted=interrupted, seconds=time.perf_counter()-started)
 
 # %% ../nbs/09_train.ipynb #c1600806
-def _rates(learn):
-    "One top rate; a pretrained encoder, which has less to learn, gets a third of it."
-    return slice(learn.lr/3, learn.lr) if len(split_params(learn.model)) > 1 else learn.lr
+def _rates(learn, share):
+    "One top rate; a pretrained encoder, which has less to learn, gets a share of it."
+    return slice(share*learn.lr, learn.lr) if share and len(split_params(learn.model)) > 1 else learn.lr
 
 def _leave_usable(learn, folder, say):
     "After Ctrl-C: close what was open, and see that there is a model."
