@@ -463,6 +463,8 @@ _defaults = dict(bs=None, lr=4e-3, wd=1e-2, width=16, depth=4, fold=None, norm='
 
 def _run_learner(args, device):
     "Data, network and learner of a run."
+    if not 0 <= args['encoder_lr'] <= 1:
+        raise PixsegError(f"encoder_lr is {args['encoder_lr']}: give the encoder's share of the learning rate, 0 (frozen) to 1")
     set_seed(args['seed'])
     pair = lambda k: tuple(args[k]) if args[k] else None
     device = pick_device(device)
