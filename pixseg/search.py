@@ -178,6 +178,9 @@ def main(
     except ValueError: p.error(f"seeds are {a.seeds!r}: give whole numbers, as in 0,1,2")
     try: found = run_search(a.root, a.out, names, seeds, a.epochs, a.holdout, a.encoder)
     except PixsegError as e: p.error(str(e))
+    except KeyboardInterrupt:
+        print(f'stopped: the same command goes on after the trials in {a.out}', file=sys.stderr)
+        return 130
     print(search_table(found))
     return 0
 
