@@ -120,7 +120,7 @@ def train(args)->int:
     "Train on a data folder; leave a run folder."
     from pixseg.train import train_run
     if args.epochs is None and args.minutes is None and not args.resume: args.epochs = 20
-    keys = 'encoder size crop scale sharp epochs minutes resume bs lr width depth fold dice holdout seed precision device'
+    keys = 'encoder size crop scale sharp epochs minutes resume bs lr encoder_lr width depth fold dice holdout seed precision device'
     keys = keys.split()
     more = {k:getattr(args, k) for k in keys}
     more['weights'] = None if args.no_class_weights else args.weights
@@ -238,7 +238,9 @@ _options = {
                                                              'CamVid: from the whole frame to slightly enlarged)'),
     '--sharp': dict(type=share, default=.3, metavar='S', help='share of windows that are not resized, 0 to 1 (default: 0.3)'),
     '--bs': dict(type=positive(int), metavar='N', help='photographs in a batch (default: by device)'),
-    '--lr': dict(type=positive(float), default=4e-3, help='top learning rate; an encoder gets a third (default: 0.004)'),
+    '--lr': dict(type=positive(float), default=4e-3, help='top learning rate (default: 0.004)'),
+    '--encoder-lr': dict(type=share, default=1/3, metavar='S', help="a pretrained encoder's share of --lr, 0 to 1; "
+                                                                    '0 leaves it as it came (default: a third)'),
     '--width': dict(type=positive(int), default=16, help='channels of the scratch U-Net at full size (default: 16)'),
     '--fold': dict(type=positive(int), metavar='K', help='take pixels in blocks of KxK: a K*K-th of the work '
                    '(default: 1; with --minutes, 2 where time is short)'),
@@ -288,7 +290,7 @@ def _data_commands(sub):
 
 def _train_command(sub):
     p = _command(sub, train, 'train', 'train a U-Net on a data folder',
-                 'dir --encoder --no-pretrained --size --crop --scale --sharp --bs --lr --width --depth --fold --weights '
+                 'dir --encoder --no-pretrained --size --crop --scale --sharp --bs --lr --encoder-lr --width --depth --fold --weights '
                  '--no-class-weights --dice --holdout --seed --precision --device --resume --quiet --json',
                  'pixseg train data/CamVid --encoder tf_efficientnet_lite0 --minutes 10 --out runs/first')
     p.add_argument('--out', default='run', metavar='RUN', help='folder for model, metrics and pictures (default: run)')
