@@ -382,6 +382,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'pixseg.modelfile.save_model': ('modelfile.html#save_model', 'pixseg/modelfile.py'),
                                   'pixseg.modelfile.shipped_models': ('modelfile.html#shipped_models', 'pixseg/modelfile.py')},
             'pixseg.predict': { 'pixseg.predict._ahead': ('predict.html#_ahead', 'pixseg/predict.py'),
+                                'pixseg.predict._held_out': ('predict.html#_held_out', 'pixseg/predict.py'),
                                 'pixseg.predict._line': ('predict.html#_line', 'pixseg/predict.py'),
                                 'pixseg.predict._logits_at': ('predict.html#_logits_at', 'pixseg/predict.py'),
                                 'pixseg.predict._one_behind': ('predict.html#_one_behind', 'pixseg/predict.py'),

@@ -145,7 +145,7 @@ def evaluate(args)->int:
     from pixseg.modelfile import load_model
     from pixseg.predict import evaluate as run
     model = load_model(args.model, device=_device(args))
-    scores = run(model, args.dir, args.split, bs=args.bs or 8, tta=args.tta, progress=bar('evaluated'))
+    scores = run(model, args.dir, args.split, bs=args.bs or 8, tta=args.tta, holdout=args.holdout, progress=bar('evaluated'))
     write_json(scores, args.json)
     if str(args.json) != '-': print(score_table(scores))
     return 0
@@ -249,7 +249,7 @@ _options = {
                       help='how much rare classes count more: median > enet > sqrt > mild (default: sqrt)'),
     '--no-class-weights': dict(action='store_true', help='count all pixels alike: for accuracy, against rare classes'),
     '--dice': dict(type=share, default=.5, metavar='D', help='add so much soft Dice to the loss (default: 0.5)'),
-    '--holdout': dict(type=int, metavar='K', help="validate on runs of frames held out of train, drawn by seed K, "
+    '--holdout': dict(type=int, metavar='K', help="judge on runs of frames held out of train, drawn by seed K, "
                                                   "and leave val alone: for comparing recipes"),
     '--precision': dict(choices=('auto', 'bf16', 'fp16', 'fp32'), default='auto',
                         help='arithmetic (default: what the device does best)'),
@@ -301,7 +301,7 @@ def _train_command(sub):
 # %% ../nbs/12_cli.ipynb #b75d25f3
 def _use_commands(sub):
     _command(sub, evaluate, 'evaluate', 'accuracy, class accuracy and IoU of each class, at the size of the labels',
-             'model dir --split --bs --tta --device --json',
+             'model dir --split --holdout --bs --tta --device --json',
              'pixseg evaluate run/model.safetensors data/CamVid --split val')
     p = _command(sub, predict, 'predict', 'write a mask of its own size for each photograph',
                  'files --overlay --tile --tta --device --json',

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
+from .camvid import block_split
 from .folder import IMAGE_TYPES, find_labels, find_pairs, label_table, read_pair
 from .labels import Labels, PixsegError
 from .metrics import confusion, report
@@ -198,10 +199,12 @@ def evaluate(
     split:str='val', # 'train', 'val' or 'test'
     bs:int=8, # photographs in a batch
     progress=lambda done, total: None, # called after each batch
+    holdout:int|None=None, # judge on the blocks of train that this seed holds out (`block_split`), in place of `split`
     **kwargs # `size`, `tta`, `scales`: see `predict_logits`
 )->dict: # accuracy, class_accuracy, miou, iou by class name, n_images, split, seconds
     "Accuracy, class accuracy and IoU over a split, void left out, at the labels' own resolution."
-    start,pairs,labels = time.perf_counter(),find_pairs(root, split),model.labels
+    start,labels = time.perf_counter(),model.labels
+    split,pairs = (split, find_pairs(root, split)) if holdout is None else _held_out(root, holdout)
     table,cm = label_table(find_labels(root), labels),torch.zeros(labels.n, labels.n, dtype=torch.int64)
     predict = lambda batch: predict_masks(model, [img for img,_ in batch], **kwargs)
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -211,6 +214,11 @@ def evaluate(
             progress(done := done+len(batch), len(pairs))
     return dict(report(cm, labels), confusion=cm.tolist(), n_images=len(pairs), split=split,
                 seconds=round(time.perf_counter()-start, 2))
+
+def _held_out(root, seed):
+    "A name for the blocks held out of train, and their pairs."
+    pairs = find_pairs(root, 'train')
+    return f'train, held-out blocks {seed}',[pairs[i] for i in block_split([p.name for p in pairs], seed=seed)[1]]
 
 # %% ../nbs/10_predict.ipynb #37e2c974
 def _same_size(pairs, bs):
