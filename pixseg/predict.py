@@ -204,7 +204,7 @@ def evaluate(
 )->dict: # accuracy, class_accuracy, miou, iou by class name, n_images, split, seconds
     "Accuracy, class accuracy and IoU over a split, void left out, at the labels' own resolution."
     start,labels = time.perf_counter(),model.labels
-    split,pairs = (split, find_pairs(root, split)) if holdout is None else _held_out(root, holdout)
+    split,pairs = (split, find_pairs(root, split)) if holdout is None else _held_out(model, root, holdout)
     table,cm = label_table(find_labels(root), labels),torch.zeros(labels.n, labels.n, dtype=torch.int64)
     predict = lambda batch: predict_masks(model, [img for img,_ in batch], **kwargs)
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -215,8 +215,12 @@ def evaluate(
     return dict(report(cm, labels), confusion=cm.tolist(), n_images=len(pairs), split=split,
                 seconds=round(time.perf_counter()-start, 2))
 
-def _held_out(root, seed):
-    "A name for the blocks held out of train, and their pairs."
+def _held_out(model, root, seed):
+    "A name for the blocks held out of train, and their pairs; refuses a model that has learned from them."
+    was = getattr(model, 'card', {}).get('recipe', {}).get('holdout', seed)
+    if was != seed:
+        raise PixsegError(f"this model has learned from frames of blocks {seed} (its card says: holdout {was}) and would be judged "
+                          f"on what it knows: train with holdout {seed}, or judge it on val")
     pairs = find_pairs(root, 'train')
     return f'train, held-out blocks {seed}',[pairs[i] for i in block_split([p.name for p in pairs], seed=seed)[1]]
 

@@ -525,7 +525,9 @@ def _write_config(out, args, learn, epochs, every):
     part.write_text(json.dumps({**args, **decided}, indent=1))
     os.replace(part, out/'config.json')
 
-def _recipe(args, epochs): return {**{k:args[k] for k in ('bs', 'wd', 'weights', 'seed', 'minutes')}, 'epochs':epochs}
+def _recipe(args, epochs):
+    keys = ('bs', 'lr', 'wd', 'weights', 'dice', 'holdout', 'seed', 'minutes')
+    return {**{k:args[k] for k in keys}, 'epochs':epochs}
 
 # %% ../nbs/09_train.ipynb #d7f1ae73
 class StopBetween(Callback):
