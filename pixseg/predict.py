@@ -217,7 +217,8 @@ def evaluate(
 
 def _held_out(model, root, seed):
     "A name for the blocks held out of train, and their pairs; refuses a model that has learned from them."
-    was = getattr(model, 'card', {}).get('recipe', {}).get('holdout', seed)
+    recipe = getattr(model, 'card', {}).get('recipe')
+    was = recipe.get('holdout', seed) if isinstance(recipe, dict) else seed # a card may say nothing of it
     if was != seed:
         raise PixsegError(f"this model has learned from frames of blocks {seed} (its card says: holdout {was}) and would be judged "
                           f"on what it knows: train with holdout {seed}, or judge it on val")

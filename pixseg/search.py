@@ -71,7 +71,7 @@ class WeightAverage(Callback):
 
 # %% ../nbs/13a_search.ipynb #5f1a0002
 class ResidualBlocks(Callback):
-    "While it trains, every `ConvBlock` adds its input to its output."
+    "From the start of a fit to its end, every `ConvBlock` adds its input to its output."
     def __init__(self,
         on:bool=True, # `False`: change nothing
     ):
@@ -97,6 +97,7 @@ class DeepSupervision(Callback):
 
     def before_fit(self):
         model,ups = self.learn.model,list(self.learn.model.ups)[:-1]
+        if not ups: raise PixsegError("deep supervision needs coarser levels to judge: take a `UNet` of depth 2 or more")
         heads = [nn.Conv2d(up.conv[0].out_channels, model.config['n_classes'], 1) for up in ups]
         self.heads = nn.ModuleList(heads).to(next(model.parameters()).device)
         self.opt_heads = torch.optim.AdamW(self.heads.parameters(), lr=self.learn.lr)
@@ -138,7 +139,7 @@ _changes = dict(ema=WeightAverage, residual=ResidualBlocks, deep=DeepSupervision
 def run_trial(
     root:str|Path, # data folder; only its train split is used
     change:dict, # arguments of `train_run` that differ from the base's
-    epochs:int=12, # passes over the frames that are not held out
+    epochs:int=12, # passes over the frames that are not held out; a change may have its own
     seed:int=0, # of the run
     holdout:int=0, # draws the held-out blocks
     base:dict|None=None, # what `change` changes; default: `BASE`
