@@ -465,6 +465,8 @@ def _run_learner(args, device):
     "Data, network and learner of a run."
     if not 0 <= args['encoder_lr'] <= 1:
         raise PixsegError(f"encoder_lr is {args['encoder_lr']}: give the encoder's share of the learning rate, 0 (frozen) to 1")
+    if args['encoder'] and not args['encoder_lr'] and not args['pretrained']:
+        raise PixsegError("encoder_lr 0 would freeze an encoder of random weights: train it, or let it have ImageNet's")
     set_seed(args['seed'])
     pair = lambda k: tuple(args[k]) if args[k] else None
     device = pick_device(device)
