@@ -4,23 +4,29 @@ __version__ = "0.1.0"
 from importlib import import_module as _import
 
 # Where each public name lives. Nothing is imported before it is asked for: `import pixseg` costs nothing.
-_home = dict(
-    labels='Labels CAMVID CAMVID32 PixsegError read_codes',
-    show='show_mask show_errors overlay',
-    streets='draw_street draw_streets',
-    folder='check_data find_pairs find_labels',
-    camvid='get_camvid block_split',
-    data='seg_dls SegAugment',
-    unet='UNet draw_unet',
-    encoder='EncoderUNet',
-    loss='SegLoss class_weights',
-    metrics='confusion accuracy class_accuracy iou mean_iou',
-    train='seg_learner train_run',
-    modelfile='save_model load_model',
-    predict='predict_mask predict_files evaluate',
-    doubt='confidence',
-    widgets='MaskBrowser',
-    apps='TrainMonitor PredictApp FeatureExplorer')
+_home = {
+    'labels': 'Labels CAMVID CAMVID32 PixsegError read_codes',
+    'show': 'show_mask show_errors overlay',
+    'io.streets': 'draw_street draw_streets',
+    'io.folder': 'check_data find_pairs find_labels block_split holdout_split',
+    'io.camvid': 'get_camvid',
+    'data': 'seg_dls SegAugment',
+    'trace': 'draw_unet',
+    'unet': 'UNet',
+    'encoder': 'EncoderUNet',
+    'loss': 'SegLoss class_weights',
+    'metrics': 'confusion accuracy class_accuracy iou mean_iou',
+    'learner': 'seg_learner',
+    'modelfile': 'save_model load_model',
+    'predict': 'predict_mask',
+    'uncertainty': 'confidence',
+    'run.train': 'train_run RunConfig',
+    'run.predict': 'predict_files',
+    'run.evaluate': 'evaluate',
+    'web.viewer': 'MaskBrowser',
+    'web.monitor': 'TrainMonitor',
+    'web.explorer': 'FeatureExplorer',
+    'web.predict_app': 'PredictApp'}
 _home = {name: module for module, names in _home.items() for name in names.split()}
 __all__ = list(_home)
 

@@ -13,12 +13,14 @@ START = """
 import time, torch
 from pathlib import Path
 from fastai.callback.core import Callback
-from pixseg.apps import FeatureExplorer, PredictApp, TrainMonitor
+from pixseg.web.explorer import FeatureExplorer
+from pixseg.web.monitor import TrainMonitor
+from pixseg.web.predict_app import PredictApp
 from pixseg.data import seg_dls
 from pixseg.encoder import EncoderUNet
 from pixseg.labels import CAMVID
-from pixseg.streets import draw_street, draw_streets
-from pixseg.train import seg_learner
+from pixseg.io.streets import draw_street, draw_streets
+from pixseg.learner import seg_learner
 from pixseg.unet import UNet
 torch.manual_seed(0)
 net = UNet(CAMVID.n, width=8, depth=3)

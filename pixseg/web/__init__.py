@@ -1,0 +1,1 @@
+"Widgets for a notebook and pages for a browser."
