@@ -1,6 +1,5 @@
 """A plugin that tells mypy what it cannot see for itself: methods added to a class below its body, with fastcore's `@patch`,
 as the lessons do, and the attributes that such methods set. What they take and give is not checked, only that they are there.
-An attribute that `nn.Module` finds by name is of any type, and not torch's `Tensor | Module`, which fits nothing.
 """
 import ast
 from pathlib import Path
@@ -10,7 +9,6 @@ from mypy.plugin import Plugin
 from mypy.types import AnyType, TypeOfAny
 
 PACKAGE = Path(__file__).resolve().parent.parent/'pixseg'
-MODULE = 'torch.nn.modules.module.Module.'
 
 
 def patched(source: str) -> list[tuple[str, str]]:
@@ -39,9 +37,6 @@ class Patched(Plugin):
     def get_customize_class_mro_hook(self, fullname):
         home, _, owner = fullname.rpartition('.')
         return add if home.split('.')[0] == 'pixseg' and owner in NAMES else None
-
-    def get_attribute_hook(self, fullname):
-        return (lambda ctx: AnyType(TypeOfAny.explicit)) if fullname.startswith(MODULE) else None
 
 
 def add(ctx):
