@@ -62,8 +62,8 @@ export function arrowPath({ x1, y1, x2, y2 }) {
   return `M${x1} ${y1} L${x2} ${y2} M${tip(.5)} L${x2} ${y2} L${tip(-.5)}`
 }
 
-function drawArrow({ color, wide, ...ends }) {
-  return make('path', { d: arrowPath(ends), stroke: color, 'stroke-width': wide ? .035 : .02, fill: 'none', 'aria-hidden': true })
+function drawArrow(arrow) {
+  return make('path', { d: arrowPath(arrow), stroke: arrow.color, 'stroke-width': arrow.wide ? .035 : .02, fill: 'none', 'aria-hidden': true })
 }
 
 function drawNet(net) {

@@ -19,6 +19,7 @@ export const css = ([r, g, b]) => `rgb(${r} ${g} ${b})`
 
 // An element with attributes, listeners (onclick: f) and children. Names of files and classes come from anywhere,
 // so strings become text nodes, never HTML.
+/** @template {keyof HTMLElementTagNameMap} K @param {K} tag @returns {HTMLElementTagNameMap[K]} */
 function make(tag, attributes = {}, ...children) {
   const e = document.createElement(tag)
   for (const [key, value] of Object.entries(attributes)) {
@@ -149,7 +150,7 @@ export class Decoded {
 // ------------------------------------------------------------------------------------- 3 layers: masks as pixels
 
 // A palette as 256 numbers of 4 bytes, red first in memory; a class that is off is transparent.
-export function lookup(colors, on = () => true) {
+export function lookup(colors, on = _ => true) {
   const table = new Uint8ClampedArray(1024)
   colors.forEach((c, id) => table.set([...c, on(id) ? 255 : 0], 4 * id))
   return new Uint32Array(table.buffer)
@@ -374,6 +375,7 @@ function build(meta, act) {
 
 // The picture. It holds the frame that is seen, which may be another than the one wished for and still on its way.
 class Stage {
+  /** @param {ReturnType<typeof build>} e */
   constructor(e, meta, state, slide) {
     this.e = e
     this.meta = meta
@@ -547,6 +549,7 @@ export function readOut(frame, { px, py }, meta, palette) {
 
 // The pixel looked at, in words. It is written anew whenever the stage says that another may lie there.
 class Readout {
+  /** @param {ReturnType<typeof build>} e @param {Stage} stage */
   constructor(e, meta, state, stage) {
     this.e = e
     this.meta = meta
@@ -582,6 +585,7 @@ export const scrolledTo = (place, scrolled, shelf) =>
 
 // The strip draws only the thumbnails in sight, so ten thousand cost no more than ten.
 class Filmstrip {
+  /** @param {ReturnType<typeof build>} e @param {Store} store @param {Ranking} ranking */
   constructor(e, meta, state, store, ranking, pick) {
     this.e = e
     this.meta = meta
@@ -671,6 +675,7 @@ export function action(key, shift, on, views) {
 }
 
 class Keys {
+  /** @param {ReturnType<typeof build>} e */
   constructor(e, views, act) {
     const of = target => target === e.canvas ? 'canvas' : target === e.curtain ? 'curtain'
       : target.matches('input, select') ? 'input' : target.matches('button') ? 'button' : ''
@@ -685,6 +690,7 @@ class Keys {
 
 // Words, numbers and pressed buttons around the picture.
 class Panel {
+  /** @param {ReturnType<typeof build>} e @param {Ranking} ranking */
   constructor(e, meta, state, ranking) {
     this.e = e
     this.meta = meta
@@ -710,7 +716,7 @@ class Panel {
     e.prev.disabled = k === 0
     e.next.disabled = k === ranking.order.length - 1
     e.steps.hidden = steps.length < 2
-    e.step.max = steps.length - 1
+    e.step.max = String(steps.length - 1)
     e.step.value = state.step
     setText(e.stepName, `${steps[state.step] || state.step + 1}`)
     setText(e.play, playing ? '❚❚' : '▸')
@@ -760,14 +766,15 @@ export const isAlone = (off, id, n) => !off.has(id) && off.size === n - 1
 export const soloed = (off, id, n) => new Set(isAlone(off, id, n) ? [] : [...Array(n).keys()].filter(k => k !== id))
 
 const TO_PYTHON = ['index', 'order', 'step'] // where the reader is; how he looks stays in the browser
-const FROM_PYTHON = ['index', 'order', 'step', 'view', 'opacity', 'curtain', 'off', 'palette']
 const VISITORS = new WeakMap() // how many views look at a model's frames
 
 class Viewer {
   constructor(model, el) {
     this.model = model
     const meta = this.meta = model.get('_meta')
-    this.state = { shown: true, ...Object.fromEntries(FROM_PYTHON.map(k => [k, this.fromModel(k)])) }
+    const from = k => this.fromModel(k)
+    this.state = { shown: true, index: from('index'), order: from('order'), step: from('step'), view: from('view'), opacity: from('opacity'),
+      curtain: from('curtain'), off: from('off'), palette: from('palette') }
     this.ticket = this.timer = 0
     this.seek = false // somebody asked for the worst, and nobody knows yet which that is
     this.store = new Store(model, () => { this.show(); this.film.draw() })
@@ -905,7 +912,8 @@ class Viewer {
   packs() { return [this.model.get('_pack'), ...this.steps().map((_, s) => this.model.get(`_step${s}`))] }
   hear() {
     const { model, state } = this
-    this.heard = Object.fromEntries(FROM_PYTHON.map(k => [`change:${k}`, () => {
+    const shared = Object.keys(state).filter(k => k !== 'shown')
+    this.heard = Object.fromEntries(shared.map(k => [`change:${k}`, () => {
       const value = this.fromModel(k)
       if (k === 'off' ? [...value].join() !== [...state.off].join() : value !== state[k]) this.set({ [k]: value })
     }]))

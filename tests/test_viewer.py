@@ -820,6 +820,7 @@ def test_narrow(saved, here):
     assert page.trouble == []
 
 
+@pytest.mark.timing
 def test_drags_keep_up_with_the_screen(browser, here, tmp_path):
     "A frame of 960x720 on a canvas at least as large: no drawing may take longer than a sixtieth of a second."
     big = lambda a: a.repeat(8, 0).repeat(8, 1)[:720,:960]
