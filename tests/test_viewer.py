@@ -289,6 +289,7 @@ def test_next_while_a_cell_is_running(live, here, lab):
     page.locator('.pv-canvas').focus()
     page.keyboard.press('Home')
     shows(page, pal[here['preds'][0]])
+    told = page.evaluate('toKernel.length')
     run_cell(page, 2, wait=False)
     wait_for(lab[1]/'begun')
     page.locator('.pv-canvas').focus()
@@ -298,6 +299,8 @@ def test_next_while_a_cell_is_running(live, here, lab):
     assert page.locator('#bad').count() == 0 # a name that looks like HTML stays a name
     assert not (lab[1]/'done').exists()
     wait_for(lab[1]/'done')
+    # ipywidgets holds a change back until the kernel is done with the last: where comms wait for the cell, it comes after it
+    page.wait_for_function('n => toKernel.slice(n).some(t => /"index": ?3/.test(t))', arg=told)
     run_cell(page, 3)
     assert (lab[1]/'state').read_text() == '3 given -1' # Python knows where the reader is
 
@@ -888,6 +891,7 @@ def test_the_classic_notebook_with_ipywidgets_7(browser, here, tmp_path):
         drag(page, '.pv-canvas', (.4, .5), (.6, .5))
         view(page, 'Prediction')
         assert kernel_messages(page) == before
+        told = page.evaluate('toKernel.length')
         run(2)
         wait_for(tmp_path/'begun')
         page.locator('.pv-canvas').click()
@@ -900,7 +904,7 @@ def test_the_classic_notebook_with_ipywidgets_7(browser, here, tmp_path):
         assert page.evaluate("Jupyter.notebook.get_cell(1).cell_type") == 'code'
         assert not (tmp_path/'done').exists()
         wait_for(tmp_path/'done')
-        page.wait_for_timeout(500)
+        page.wait_for_function('n => toKernel.slice(n).some(t => /"index": ?2/.test(t))', arg=told)
         run(3, 4)
         shows(page, pal[here['targs'][2]]) # the second step predicts the truth
         assert (tmp_path/'state').read_text() == '2 given'
