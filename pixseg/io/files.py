@@ -49,7 +49,8 @@ def tell(
 )->None:
     "Warn once in the life of a process."
     me = object()
-    if _said.setdefault(key or text, me) is me: warnings.warn_explicit(text, PixsegWarning, '<pixseg>', 1) # one step: threads agree
+    if _said.setdefault(key or text, me) is not me: return # one step, so that threads agree who is first
+    warnings.warn_explicit(text, PixsegWarning, '<pixseg>', 1)
 
 # %% ../../nbs/io/files.ipynb #0000000c
 IMAGE_TYPES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.gif')
@@ -86,16 +87,17 @@ def find_images(
     files,left_out = [],{}
     for p in map(Path, where):
         if p.is_dir():
-            files += sorted(f for f in p.iterdir() if f.suffix.lower() in IMAGE_TYPES and f.name[0] != '.' and f.is_file())
+            named = (f for f in p.iterdir() if f.suffix.lower() in IMAGE_TYPES and f.name[0] != '.')
+            files += sorted(f for f in named if f.is_file())
             if what := passed_over(p): left_out[p] = what
         elif p.exists(): files.append(p)
         else: raise PixsegError(f"no file or folder at {p}: check the path")
     if not files:
         here = ''.join(f" (passed over: {what})" for what in left_out.values())
-        raise PixsegError(f"no images in {', '.join(map(str, where))}{here}: wanted files ending in {' '.join(IMAGE_TYPES)}; "
-                          "others are tried if they are given by name")
+        raise PixsegError(f"no images in {', '.join(map(str, where))}{here}: wanted files ending in "
+                          f"{' '.join(IMAGE_TYPES)}; others are tried if they are given by name")
     for p,what in left_out.items():
-        tell(f"{p}: passed over {what}; files are tried if they are given by name, folders looked into if they are given")
+        tell(f"{p}: passed over {what}; give a file by its name to have it tried, and a folder to have it looked into")
     return files
 
 # %% ../../nbs/io/files.ipynb #00000032

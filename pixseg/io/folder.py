@@ -177,7 +177,7 @@ def _numbered(root):
     return Labels([f'class {i}' for i in range(count_classes(_values_of_all(stats)))])
 
 # %% ../../nbs/io/folder.ipynb #c47cffad
-_no_names = "numbered as the masks do, for there is no codes.txt: write one, with a name a line, to name them"
+_no_names = 'numbers, for there is no codes.txt: write one, with one name a line'
 
 def name_classes(
     root:str|Path, # a data folder
@@ -185,7 +185,7 @@ def name_classes(
     "The labels of a data folder: its `codes.txt`, CamVid's 12 codes for CamVid's own frames, or numbers."
     root = data_folder(root)
     if (root/'codes.txt').exists(): return read_codes(root/'codes.txt'),'from codes.txt'
-    if is_camvid(root): return CAMVID,"CamVid's: the frames are named as CamVid's are"
+    if is_camvid(root): return CAMVID,"CamVid's, whose frames have these names"
     return _numbered(root),_no_names
 
 def find_labels(
@@ -193,7 +193,9 @@ def find_labels(
 )->Labels: # names in the order of the ids in the mask files; void where the files have it
     "The labels of a data folder, see `name_classes`; tells if they have no names."
     labels,origin = name_classes(root)
-    if origin == _no_names: tell(f"{root}: its {len(labels)} classes are {origin}")
+    if origin == _no_names:
+        tell(f"{root} has no codes.txt, so its classes are numbered by the values in the masks, {labels.names[0]} to "
+             f"{labels.names[-1]}: write their names into codes.txt, one a line")
     return labels
 
 # %% ../../nbs/io/folder.ipynb #0000002a
@@ -319,7 +321,7 @@ def _all_void(split, counts, labels):
 
 # %% ../../nbs/io/folder.ipynb #0645327e
 _decisions = {'turned along': "of the size of the stored photographs, are turned along with them as EXIF says",
-              'taken as upright': "beside photographs that EXIF turns, are taken as drawn on the upright photograph: size does not tell"}
+              'taken as upright': "beside photographs that EXIF turns, are taken as drawn on the upright ones: size does not tell"}
 
 def _notes(root, split, checked):
     "What was decided or passed over in a split."
@@ -371,10 +373,11 @@ def label_table(
 )->np.ndarray: # uint8 `(256,)`
     "The table from file values to class ids, merging CamVid's 32 classes into 12 where that is what is asked."
     merge = MERGE32 if set(file_labels.names) == set(CAMVID32.names) and labels.names == CAMVID.names else None
-    lost = [o for i,o in enumerate(file_labels) if o not in labels.names and not (i == file_labels.void and labels.void is not None)]
+    void = file_labels.void if labels.void is not None else None # void is void, whatever it is called
+    lost = [o for i,o in enumerate(file_labels) if o not in labels.names and i != void]
     if merge or not lost: return file_labels.table(labels, merge=merge)
-    short = lambda names: ', '.join(names[:8])+', ...'*(len(names) > 8)
-    raise PixsegError(f"the data has the class{'es'*(len(lost) > 1)} {short(lost)}, but the classes wanted are {short(labels.names)}: "
+    short = lambda names: ', '.join([*names][:8])+', ...'*(len(names) > 8)
+    raise PixsegError(f"the data has the class{'es'*(len(lost) > 1)} {short(lost)}, but those wanted are {short(labels)}: "
                       "correct the names in the data's codes.txt, or use a model that was trained on these classes")
 
 # %% ../../nbs/io/folder.ipynb #df815974
@@ -417,7 +420,7 @@ def block_split(
     "Hold out whole runs of frames, so that few held-out frames have neighbours in training. Raises `PixsegError`."
     names = _names(names, valid)
     parts = list(_blocks(names, blocks))
-    if len(parts)<2: raise PixsegError(f"{len(names)} frames of one sequence and blocks={blocks} make 1 block: ask for 2 or more")
+    if len(parts)<2: raise PixsegError(f"{len(names)} frames and blocks={blocks} make 1 block: ask for 2 or more")
     random.Random(seed).shuffle(parts)
     held,want = parts[0],valid*len(names)
     for part in parts[1:-1]:

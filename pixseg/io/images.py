@@ -8,6 +8,7 @@ __all__ = ['BadImage', 'decode_image', 'why_unreadable', 'unreadable', 'decode_p
 
 # %% ../../nbs/io/images.ipynb #e9e39500
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ class BadImage(PixsegError):
 # %% ../../nbs/io/images.ipynb #00000022
 def decode_image(
     path, # path of an image file, or an open binary file
-)->Image.Image: # with all its pixels in memory
+)->Image.Image: # with all its pixels in memory, as they are stored
     "An image with all its pixels in memory; raises whatever its decoder raises."
     with Image.open(path) as im:
         im.load()
@@ -50,12 +51,14 @@ def why_unreadable(
     return getattr(e, 'strerror', None) or str(e) or type(e).__name__
 
 # %% ../../nbs/io/images.ipynb #e5455773
-def _tiff_channels(path):
+def _tiff_channels(file):
     "Channels of a TIFF file, from its head; None if it is no TIFF."
     try:
-        with open(path, 'rb') as f:
-            head = f.read(8)
-            ifd = TiffImagePlugin.ImageFileDirectory_v2(head+f.read(8)*(head[2:3] == b'+' or head[3:4] == b'+')) # BigTIFF
+        with nullcontext(file) if hasattr(file, 'read') else open(file, 'rb') as f:
+            f.seek(0)
+            head = f.read(16)
+            big = 43 in head[2:4] # BigTIFF has a longer head
+            ifd = TiffImagePlugin.ImageFileDirectory_v2(head if big else head[:8])
             f.seek(ifd.next)
             ifd.load(f)
         return ifd.get(TiffImagePlugin.SAMPLESPERPIXEL, 1)
@@ -69,19 +72,22 @@ _remedies = (((FileNotFoundError, NotADirectoryError), "check the path"),
              (UnidentifiedImageError, "save it as PNG or JPEG"))
 
 def unreadable(
-    file, # path of the image, or words for it
+    image, # its path, or the open file or Pillow image that it is
     e:Exception, # what its decoder raised
 )->BadImage: # to be raised
     "The error for an image that could not be decoded, with a remedy that fits its kind."
-    n = _tiff_channels(file) if isinstance(e, UnidentifiedImageError) else None
-    if n: return BadImage(file, f"is a TIFF of {n} channel{'s'*(n > 1)} that Pillow cannot read",
+    n = _tiff_channels(image) if isinstance(e, UnidentifiedImageError) else None
+    if n: return BadImage(_called(image), f"is a TIFF of {n} channel{'s'*(n > 1)} that Pillow cannot read",
                           "save three of its channels, or one for a mask, as an 8-bit PNG")
     remedy = next((r for kinds,r in _remedies if isinstance(e, kinds)), "copy or export it again")
-    return BadImage(file, f"cannot be read as an image ({why_unreadable(e)})", remedy)
+    return BadImage(_called(image), f"cannot be read as an image ({why_unreadable(e)})", remedy)
+
+def _called(image): return image if isinstance(image, (str, Path)) else 'the image'
 
 # %% ../../nbs/io/images.ipynb #57bf90bc
-_turns = {2:Image.Transpose.FLIP_LEFT_RIGHT, 3:Image.Transpose.ROTATE_180, 4:Image.Transpose.FLIP_TOP_BOTTOM,
-          5:Image.Transpose.TRANSPOSE, 6:Image.Transpose.ROTATE_270, 7:Image.Transpose.TRANSVERSE, 8:Image.Transpose.ROTATE_90}
+_to = Image.Transpose
+_turns = {2:_to.FLIP_LEFT_RIGHT, 3:_to.ROTATE_180, 4:_to.FLIP_TOP_BOTTOM, 5:_to.TRANSPOSE, 6:_to.ROTATE_270,
+          7:_to.TRANSVERSE, 8:_to.ROTATE_90}
 
 def _note(tags):
     "EXIF orientation 1..8, or 0 if there is none that can be understood."
@@ -105,13 +111,11 @@ def _upright(image):
     try:
         if isinstance(image, Image.Image): return _load(image)
         with Image.open(image) as im: return _load(im)
-    except Exception as e: raise unreadable(_called(image), e) from None # decoders raise many kinds
-
-def _called(image): return 'the image' if isinstance(image, Image.Image) else image
+    except Exception as e: raise unreadable(image, e) from None # decoders raise many kinds
 
 # %% ../../nbs/io/images.ipynb #f94173ba
 def decode_photo(
-    image, # path of a file, or Pillow image
+    image, # path of a file, open binary file, or Pillow image
 )->tuple[Image.Image,int]: # RGB, upright; how it was stored: EXIF orientation 1..8, 0 without a note
     "A photograph as Pillow image; raises `BadImage`."
     im,turn = _upright(image)
@@ -124,13 +128,14 @@ def decode_photo(
 
 # %% ../../nbs/io/images.ipynb #0000000a
 def open_image(
-    image, # path; Pillow image; array `(H,W,3)` or `(H,W)`; tensor `(3,H,W)`. Numbers are uint8, or floats 0..1
+    image, # path, open binary file, Pillow image; or uint8 or floats 0..1: array `(H,W,3)` or `(H,W)`, tensor `(3,H,W)`
 )->np.ndarray: # uint8 `(H,W,3)`, upright
     "Any photograph as an RGB array; raises `PixsegError` for what is none, naming the file if there is one."
-    if isinstance(image, (str, Path, Image.Image)): return np.asarray(decode_photo(image)[0])
+    if isinstance(image, (str, Path, Image.Image)) or hasattr(image, 'read'): return np.asarray(decode_photo(image)[0])
     tensor,shape = hasattr(image, 'detach'),tuple(np.shape(image)) # told without importing torch
     if 0 in shape or not (len(shape) == 3 and shape[0 if tensor else 2] == 3 or len(shape) == 2 and not tensor):
-        raise PixsegError(f"no photograph is {shape}: give one (3,H,W) tensor, one (H,W,3) or (H,W) array, a PIL image or a path")
+        raise PixsegError(f"no photograph is {shape}: give one (3,H,W) tensor, one (H,W,3) or (H,W) array, "
+                          "a PIL image or a path")
     img = _to_bytes(_from_tensor(image) if tensor else np.asarray(image))
     return img if img.ndim == 3 else np.stack([img]*3, -1)
 
@@ -156,7 +161,7 @@ def decode_mask(
     mask, # path of a file, or Pillow image
     size:tuple[int,int]|None=None, # `(H,W)` of its photograph, upright; `None`: any
     turn:int=0, # how its photograph was stored, as `decode_photo` says
-)->tuple[Image.Image,str]: # mode L or P, upright; what was decided about its direction: '', 'turned along' or 'taken as upright'
+)->tuple[Image.Image,str]: # mode L or P, upright; what had to be decided: '', 'turned along' or 'taken as upright'
     "A mask as Pillow image, of its photograph's size and direction; raises `BadImage`."
     im,own = _upright(mask)
     if im.format in ('JPEG', 'MPO') or im.info.get('compression') in ('jpeg', 'tiff_jpeg'):
@@ -169,6 +174,7 @@ def decode_mask(
     raise BadImage(_called(mask), f"is {im.height}x{im.width}, but its photograph is {size[0]}x{size[1]}",
                    "export the mask again at the photograph's size, without smoothing")
 
+# %% ../../nbs/io/images.ipynb #9dd3a57f
 def _along(im, size, turn):
     "A mask without a note, beside a photograph that a note turns: drawn on the stored pixels or on the upright ones?"
     if (im.height, im.width) != (size[::-1] if turn > 4 else size): return im,''
@@ -176,17 +182,19 @@ def _along(im, size, turn):
     return im.transpose(_turns[turn]),'turned along'
 
 # %% ../../nbs/io/images.ipynb #dd0b2704
+_decided = {'turned along': "has masks of the stored size beside photographs that EXIF turns: they are turned along",
+            'taken as upright': "has masks beside photographs that EXIF turns, and their size does not tell whether they "
+                                "turn too: they are taken as drawn on the upright photograph"}
+
 def say_decision(
     mask, # path of the mask, or Pillow image
     decided:str, # what `decode_mask` decided
 )->None:
     "Tell which way a folder's masks were taken, once."
     if not decided: return
-    where = Path(mask).parent if isinstance(mask, (str, Path)) else 'a mask'
-    why = {'turned along': "has masks of the stored size beside photographs that EXIF turns: they are turned along",
-           'taken as upright': "has masks beside photographs that EXIF turns, and their size does not tell whether they turn too: "
-                               "they are taken as drawn on the upright photograph"}[decided]
-    tell(f"{where} {why} (the first is {getattr(mask, 'name', mask)})", key=(decided, str(where)))
+    where = Path(mask).parent if isinstance(mask, (str, Path)) else 'a list'
+    first = f' (the first is {Path(mask).name})' if isinstance(mask, (str, Path)) else ''
+    tell(f"{where} {_decided[decided]}{first}", key=(decided, str(where)))
 
 # %% ../../nbs/io/images.ipynb #4085082e
 def refuse_values(
