@@ -185,7 +185,7 @@ def name_classes(
     "The labels of a data folder: its `codes.txt`, CamVid's 12 codes for CamVid's own frames, or numbers."
     root = data_folder(root)
     if (root/'codes.txt').exists(): return read_codes(root/'codes.txt'),'from codes.txt'
-    if is_camvid(root): return CAMVID,"CamVid's, whose frames have these names"
+    if is_camvid(root): return CAMVID,"CamVid's, known by the names of its frames"
     return _numbered(root),_no_names
 
 def find_labels(

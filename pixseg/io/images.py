@@ -121,7 +121,7 @@ def decode_photo(
     im,turn = _upright(image)
     if im.mode == 'RGB': return im,turn
     if im.mode[0] in 'IF':
-        bits = '16' if '16' in im.mode else 'more than 8'
+        bits = '16' if '16' in im.mode or im.format == 'PNG' else 'more than 8' # an older Pillow opens PNG as I
         raise BadImage(_called(image), f"has {bits} bits a channel", "save as 8 bits, its values scaled to 0..255")
     try: return im.convert('RGB'),turn
     except ValueError: raise BadImage(_called(image), f"has mode {im.mode}", "save it as RGB") from None
