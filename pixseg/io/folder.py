@@ -378,7 +378,7 @@ def label_table(
     if merge or not lost: return file_labels.table(labels, merge=merge)
     short = lambda names: ', '.join([*names][:8])+', ...'*(len(names) > 8)
     raise PixsegError(f"the data has the class{'es'*(len(lost) > 1)} {short(lost)}, but those wanted are {short(labels)}: "
-                      "correct the names in the data's codes.txt, or use a model that was trained on these classes")
+                      "write the right names into the data's codes.txt, or use a model that was trained on these classes")
 
 # %% ../../nbs/io/folder.ipynb #df815974
 def sequence(
