@@ -12,7 +12,7 @@ from fastai.callback.schedule import valley
 from fastai.torch_core import norm_bias_params, set_seed, TensorImage
 from torch import nn, Tensor
 
-from pixseg import data as data_module, encoder as encoder_module, learner as learner_module
+from pixseg import data as data_module, encoder as encoder_module, fit as fit_module
 from pixseg.data import default_crop, default_scale, LabelledMask, make_dls, seg_dls, SegAugment, SegDL, ToInput
 from pixseg.device import memory_format, pick_device, pick_precision
 from pixseg.encoder import copy_in_order, EncoderUNet, freeze_encoder, load_encoder_weights, make_encoder, split_params
@@ -20,7 +20,8 @@ from pixseg.io.folder import block_split, find_labels, find_pairs
 from pixseg.io.split import read_split, SegData, StreamData
 from pixseg.io.streets import draw_streets
 from pixseg.labels import Labels, PixsegError
-from pixseg.learner import fused_adamw, seg_learner, SegLearner, training_dtype
+from pixseg.fit import fused_adamw, SegLearner, training_dtype
+from pixseg.learner import seg_learner
 from pixseg.loss import SegLoss
 from pixseg.unet import UNet
 
@@ -35,7 +36,8 @@ def root(tmp_path_factory):
 def frames(n=4, size=(32, 32), fill=None):
     "A split made by hand: bright frames are class 1, dark ones class 0."
     imgs = torch.arange(n).remainder(2).mul(200).byte()[:, None, None, None].expand(n, 3, *size).clone()
-    masks = imgs[:, 0].div(200, rounding_mode='floor') if fill is None else torch.full((n, *size), fill, dtype=torch.uint8)
+    masks = imgs[:, 0].div(200, rounding_mode='floor')
+    if fill is not None: masks.fill_(fill)
     return SegData(imgs, masks, [f'f{i}' for i in range(n)], two)
 
 
@@ -151,7 +153,8 @@ def test_a_callback_that_fails_to_close_hides_neither_error_nor_others(root):
         order = -5
         def after_fit(self): raise ValueError('cannot close')
     learn, opens = learner(root), Opens()
-    with pytest.raises(KeyboardInterrupt): fit(learn, cbs=[Stuck(), opens, Raises('after_loss', KeyboardInterrupt())])
+    with pytest.warns(UserWarning, match='stuck could not close after the error'), pytest.raises(KeyboardInterrupt):
+        fit(learn, cbs=[Stuck(), opens, Raises('after_loss', KeyboardInterrupt())])
     assert not opens.is_open
 
 
@@ -178,7 +181,8 @@ def test_float16_scales_the_loss_and_shows_true_gradients(root):
     class Norms(Callback):
         order, run_valid = 11, False
         def __init__(self): self.norms = []
-        def before_step(self): self.norms.append(torch.stack([p.grad.norm() for p in self.model.parameters()]).norm().item())
+        def before_step(self):
+            self.norms.append(torch.stack([p.grad.norm() for p in self.model.parameters()]).norm().item())
     whole = frames(4, (16, 16))
     seen = {}
     for dtype in (torch.float32, torch.float16):
@@ -196,7 +200,8 @@ def test_float16_scales_the_loss_and_shows_true_gradients(root):
 
 
 def test_unknown_or_impossible_precision():
-    with pytest.raises(PixsegError, match="precision is 'int8': choose from auto, bf16, fp16, fp32"): training_dtype('int8')
+    with pytest.raises(PixsegError, match="precision is 'int8': choose from auto, bf16, fp16, fp32"):
+        training_dtype('int8')
     with pytest.raises(PixsegError, match='only on a CUDA GPU'): training_dtype('fp16', 'cpu')
     assert training_dtype('bf16') == training_dtype(torch.bfloat16) == torch.bfloat16
     assert training_dtype('auto', 'cpu') == pick_precision('cpu')
@@ -225,7 +230,7 @@ def test_loaders_give_an_index_to_the_device_they_are_told(monkeypatch):
 def test_no_channels_last_on_mps(monkeypatch):
     "Apple's BatchNorm gets it wrong: neither weights nor photographs may lie so there."
     assert memory_format('mps') == torch.contiguous_format and memory_format('cpu') == torch.channels_last
-    for module in (data_module, learner_module): # a CPU that has MPS' order
+    for module in (data_module, fit_module): # a CPU that has MPS' order
         monkeypatch.setattr(module, 'memory_format', lambda device: memory_format('mps'))
     seen = []
     learn = seg_learner(make_dls(frames(), frames(), bs=2, device='cpu'), UNet(2, width=4, depth=1), weights=None)
@@ -240,7 +245,8 @@ def test_no_channels_last_on_mps(monkeypatch):
 
 def norms_and_biases(model):
     norms = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
-    return {id(p) for m in model.modules() for k, p in m.named_parameters(recurse=False) if k == 'bias' or isinstance(m, norms)}
+    own = ((m, k, p) for m in model.modules() for k, p in m.named_parameters(recurse=False))
+    return {id(p) for m, k, p in own if k == 'bias' or isinstance(m, norms)}
 
 
 NETS = dict(unet=partial(UNet, 3, width=4, depth=2), group=partial(UNet, 3, width=8, depth=2, norm='group'),
@@ -501,8 +507,10 @@ def test_weights_of_another_network_are_refused():
     toy = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
     weights = nn.ModuleDict(dict(hidden=nn.Linear(2, 3), last=nn.Linear(3, 1))).state_dict()
     swapped = {k: weights[k] for k in ('hidden.bias', 'hidden.weight', 'last.weight', 'last.bias')}
-    with pytest.raises(PixsegError, match=r'hidden.bias \(3,\) came where 0.weight \(3, 2\)'): copy_in_order(toy, swapped)
-    with pytest.raises(PixsegError, match='3 tensors came where 4 were'): copy_in_order(toy, dict(list(weights.items())[:3]))
+    with pytest.raises(PixsegError, match=r'hidden.bias \(3,\) came where 0.weight \(3, 2\)'):
+        copy_in_order(toy, swapped)
+    with pytest.raises(PixsegError, match='3 tensors came where 4 were'):
+        copy_in_order(toy, dict(list(weights.items())[:3]))
 
 
 def test_no_source_of_weights_names_the_ways_out(monkeypatch):

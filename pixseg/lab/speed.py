@@ -34,6 +34,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from ..data import seg_dls
 from ..device import keep_memory
+from ..fit import SegLearner
 from ..io.folder import find_labels, find_pairs, label_table
 from ..labels import Labels, PixsegError
 from ..metrics import confusion
@@ -45,7 +46,7 @@ from ..predict import predict_mask
 from ..run.evaluate import evaluate
 from ..run.predict import predict_files
 from ..io.store import read_frames
-from ..learner import seg_learner, SegLearner
+from ..learner import seg_learner
 from ..run.train import EpochSeed, TimeBudget, default_crop, default_scale, make_model, plan_epochs, train_run
 from ..unet import UNet
 
