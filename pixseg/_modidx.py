@@ -593,7 +593,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                  'pixseg/uncertainty.py'),
                                     'pixseg.uncertainty.Sparsification.plot': ( 'uncertainty.html#sparsification.plot',
                                                                                 'pixseg/uncertainty.py'),
-                                    'pixseg.uncertainty._enlarged': ('uncertainty.html#_enlarged', 'pixseg/uncertainty.py'),
                                     'pixseg.uncertainty._flat_pair': ('uncertainty.html#_flat_pair', 'pixseg/uncertainty.py'),
                                     'pixseg.uncertainty._only_dropout': ('uncertainty.html#_only_dropout', 'pixseg/uncertainty.py'),
                                     'pixseg.uncertainty._summary': ('uncertainty.html#_summary', 'pixseg/uncertainty.py'),
