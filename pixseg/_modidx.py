@@ -394,6 +394,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'pixseg.lab.speed._row': ('lab/speed.html#_row', 'pixseg/lab/speed.py'),
                                   'pixseg.lab.speed._shrink': ('lab/speed.html#_shrink', 'pixseg/lab/speed.py'),
                                   'pixseg.lab.speed._smp': ('lab/speed.html#_smp', 'pixseg/lab/speed.py'),
+                                  'pixseg.lab.speed._smp_lite0': ('lab/speed.html#_smp_lite0', 'pixseg/lab/speed.py'),
+                                  'pixseg.lab.speed._train_for': ('lab/speed.html#_train_for', 'pixseg/lab/speed.py'),
                                   'pixseg.lab.speed._train_smp': ('lab/speed.html#_train_smp', 'pixseg/lab/speed.py'),
                                   'pixseg.lab.speed._wait': ('lab/speed.html#_wait', 'pixseg/lab/speed.py'),
                                   'pixseg.lab.speed._ways': ('lab/speed.html#_ways', 'pixseg/lab/speed.py'),
