@@ -149,6 +149,6 @@ def predict_tiled(
 def _tile_size(model, tile):
     "Height and width of a window that the network can take."
     tile = tile or getattr(model, 'size', None) or (512, 512)
-    if not isinstance(tile, (tuple, list)) or len(tile) != 2 or not min(tile) >= model.min_size:
+    if not isinstance(tile, (tuple, list)) or len(tile) != 2 or any(not isinstance(o, int) or o < model.min_size for o in tile):
         raise PixsegError(f"tile is {tile!r}: give (height, width) in pixels, at least {model.min_size} each")
     return tile

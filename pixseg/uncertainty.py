@@ -31,7 +31,8 @@ from .unet import ConvBlock, enlarge_logits
 # %% ../nbs/10_uncertainty.ipynb #83cf5f18
 def _temperature(model, given):
     "The temperature given, else the one on the model's card, else 1."
-    t = (getattr(model, 'card', None) or {}).get('temperature', 1.) if given is None else given
+    t = (getattr(model, 'card', None) or {}).get('temperature') if given is None else given
+    if t is None: return 1.
     if not 0 < t < math.inf: raise PixsegError(f"the temperature is {t}: give a number above 0; 1 changes nothing")
     return t
 

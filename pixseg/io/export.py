@@ -35,6 +35,7 @@ def export_onnx(
     x = torch.zeros(2, 3, h, w, device=next(model.parameters()).device)
     program = torch.onnx.export(model, (x,), input_names=['image'], output_names=['logits'],
                                 dynamo=True, verbose=False, dynamic_shapes=({0:torch.export.Dim('batch', min=1)},))
-    onnx.helper.set_model_props(program.model_proto, dict(pixseg=json.dumps(model.card)))
-    with atomic(path) as part: onnx.save(program.model_proto, part)
+    proto = program.model_proto # made anew each time it is asked for
+    onnx.helper.set_model_props(proto, dict(pixseg=json.dumps(model.card)))
+    with atomic(path) as part: onnx.save(proto, part)
     return Path(path)
