@@ -70,7 +70,7 @@ def _plan(photos, out, with_overlay):
     "The files to write for each photograph: its mask and, if wanted, its overlay."
     plan = {f:[out/f'{name}.png', out/f'{name}_overlay.jpg'][:1+bool(with_overlay)] for f,name in zip(photos, unique_names(photos))}
     old = refuse_overwrite({p:f for f,paths in plan.items() for p in paths})
-    if old: tell(f"{old} files of an earlier prediction in {out} are replaced", key=object())
+    if old: tell(f"{old} files of an earlier prediction in {out} are replaced", key=('replaced', str(out)))
     return plan
 
 # %% ../../nbs/run/predict.ipynb #9ce6f02c
