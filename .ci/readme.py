@@ -59,7 +59,7 @@ def readme() -> tuple[str, dict]:
     parts = [part for i, cell in enumerate(cells) for part in cell_markdown(i, cell, figures)]
     body = '\n'.join(parts)
     # a chapter's link is relative to nbs/ in the notebook and to the root in the README
-    body = re.sub(r'\]\((\d\d\w?_\w+\.ipynb)\)', r'](nbs/\1)', body)
+    body = re.sub(r'\]\(((?:\w+/)*\w+\.ipynb)\)', r'](nbs/\1)', body)
     return '<!-- made from nbs/index.ipynb by `make readme`; edit the notebook -->\n\n'+body, figures
 
 
@@ -67,7 +67,7 @@ def strange_owners() -> list[str]:
     "Links to a copy of this repository under another owner than settings.ini's."
     cfg, found = settings(), []
     link = re.compile(r'github(?:\.com|/)/?([\w.-]+)/'+re.escape(cfg['lib_name'])+r'\b')
-    for path in [*sorted((ROOT/'nbs').glob('*.ipynb')), ROOT/'README.md', ROOT/'pyproject.toml', *sorted((ROOT/'.github').rglob('*.*'))]:
+    for path in [*sorted((ROOT/'nbs').rglob('*.ipynb')), ROOT/'README.md', ROOT/'pyproject.toml', *sorted((ROOT/'.github').rglob('*.*'))]:
         found += [f'{path.relative_to(ROOT)}: {o}' for o in link.findall(path.read_text(encoding='utf-8')) if o != cfg['user']]
     return found
 

@@ -15,7 +15,8 @@ from torch import nn, Tensor
 
 from .data import normalize
 from .device import keep_memory, pick_precision
-from .encoder import split_params, widen_depthwise
+from .device import widen_depthwise
+from .encoder import split_params
 from .labels import Labels, PixsegError
 from .loss import class_weights, SegLoss
 from .metrics import accuracy, ConfusionMatrix, mean_iou
