@@ -17,6 +17,7 @@ from PIL import Image
 from traitlets.utils.bunch import Bunch
 
 from pixseg.data import seg_dls
+from pixseg.io.files import PixsegWarning
 from pixseg.io.images import save_mask
 from pixseg.io.streets import draw_street, draw_streets
 from pixseg.labels import CAMVID, Labels, PixsegError
@@ -110,7 +111,7 @@ def told(f):
     "What `f` gives, and the lines that were said."
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
-        return f(),[str(o.message) for o in caught]
+        return f(),[str(o.message) for o in caught if issubclass(o.category, PixsegWarning)]
 
 
 def test_masks_without_labels_are_numbered_and_told():
@@ -127,6 +128,20 @@ def test_masks_in_files_without_labels_are_numbered(tmp_path):
     save_mask(mask, CAMVID, tmp_path/'a.png')
     b,lines = told(lambda: MaskBrowser([np.zeros((1,3,3), np.uint8)], [tmp_path/'a.png']))
     assert len(b.labels) == 3 and len(lines) == 1
+
+
+def test_a_mask_in_a_file_is_read_as_everywhere(tmp_path):
+    "A photograph that EXIF turns, and its mask drawn on the stored pixels: `read_mask` turns it along."
+    img,mask = draw_street(1)
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(img).save(tmp_path/'a.jpg', exif=exif)
+    save_mask(mask, CAMVID, tmp_path/'a.png')
+    b = MaskBrowser([tmp_path/'a.jpg'], [tmp_path/'a.png'], labels=CAMVID)
+    assert b.frames.sizes[0] == (128,96) and (b.steps[0](0)[0] == np.rot90(mask, -1)).all()
+    Image.fromarray(img).save(tmp_path/'colours.png')
+    with pytest.raises(PixsegError, match='a.jpg: the prediction: .*colours.png.*class ids'):
+        MaskBrowser([tmp_path/'a.jpg'], [tmp_path/'colours.png'], labels=CAMVID)
 
 
 def test_what_cannot_be_numbered_is_asked_for():
@@ -264,6 +279,14 @@ def upload(app, img, name='mine.png'):
     if hasattr(app.upload, '_counter'):
         app.upload.set_state({'metadata':[{'name':name}], 'data':[memoryview(data)], '_counter':app.upload._counter+1})
     else: app.upload.set_state({'value':[dict(name=name, type='', size=len(data), last_modified=0, content=memoryview(data))]})
+
+
+def test_an_upload_that_can_be_read_but_is_no_photograph():
+    f = io.BytesIO()
+    Image.fromarray(np.zeros((64,64), np.uint16)).save(f, 'PNG')
+    app = PredictApp(labelled(), {})
+    app._safely(app._take, [('deep.png', f.getvalue())])
+    assert 'deep.png: ' in app.message.value and 'scaled to 0..255' in app.message.value and 'give a JPEG' not in app.message.value
 
 
 def test_the_list_names_what_is_shown():

@@ -42,9 +42,8 @@ def open_upload(
     side:int=1280, # the longer side at most, pixels
 )->np.ndarray: # uint8 `(H,W,3)`, upright
     "A photograph from the bytes of a file; raises `PixsegError` with the file's name."
-    try:
-        im = decode_image(io.BytesIO(data))
-        img = open_image(im)
+    try: img = open_image(decode_image(io.BytesIO(data)))
+    except PixsegError as e: raise PixsegError(f"{name}: {e}") from None # it could be read, but is no photograph
     except Exception as e: # whatever a decoder makes of strange bytes
         why = why_unreadable(e)
         raise PixsegError(f"{name} cannot be read as an image ({why}): give a JPEG, PNG or WebP file") from None

@@ -11,7 +11,6 @@ import io
 import json
 import re
 import sys
-import warnings
 import zlib
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +26,8 @@ from PIL import Image
 from torch.nn import Module
 from traitlets import Bytes, Dict, Float, Int, List, Unicode, validate
 
-from ..io.images import decode_image, open_image, save_mask, why_unreadable
+from ..io.files import tell
+from ..io.images import open_image, read_mask, save_mask
 from ..labels import Labels, PixsegError
 from ..metrics import accuracy, confusion, iou
 from ..show import error_colors, error_names, to_ids, error_map, overlay, show_grid
@@ -76,17 +76,9 @@ def _jpeg(img, thin):
 # %% ../../nbs/web/viewer.ipynb #2e432992
 def _as_path(o): return Path(o) if isinstance(o, str) else o
 
-def _read_mask(mask):
-    "Ids from a file, whose pixels must be numbers and not colours; anything else as it came."
-    if not isinstance(mask, Path): return mask
-    try: im = decode_image(mask)
-    except Exception as e: raise PixsegError(f"{mask} cannot be read ({why_unreadable(e)}): write it again") from None
-    if im.mode in ('RGB', 'RGBA', 'LA'): raise PixsegError(f"{mask} holds colours: turn them into class ids first")
-    return np.asarray(im)
-
-def _check_mask(mask, size, labels, who):
-    "A mask as uint8 `(H,W)` that fits its photograph and its labels."
-    try: mask = to_ids(_read_mask(mask))
+def _check_mask(mask, size, labels, who, turn=0):
+    "A mask as uint8 `(H,W)` that fits its photograph, stored as `turn` says, and its labels."
+    try: mask = to_ids(read_mask(mask, size=size, turn=turn) if isinstance(mask, Path) else mask)
     except PixsegError as e: raise PixsegError(f"{who}: {e}") from e
     if mask.shape!=size: raise PixsegError(f"{who} is {mask.shape} but its photograph {size} (H,W): resize one")
     if mask.size and mask.max()>=len(labels): raise PixsegError(
@@ -120,8 +112,8 @@ def _numbered(pred, targ):
     "A numbered name for every id of masks that came without labels; raises `PixsegError`."
     if callable(pred) or callable(targ): raise PixsegError(f"masks of a function, and nobody says what ids mean: {_ask}")
     top = 0
-    for o in [*pred, *(targ or [])]:
-        try: top = max(top, int(to_ids(_read_mask(_as_path(o))).max(initial=0)))
+    for o in map(_as_path, [*pred, *(targ or [])]):
+        try: top = max(top, int(to_ids(read_mask(o) if isinstance(o, Path) else o).max(initial=0)))
         except PixsegError: pass # refused further down, with the photograph's name
     if top==255: raise PixsegError(f"the masks hold 255, perhaps void, perhaps a yes: {_ask}")
     return Labels(tuple(f'class {i}' for i in range(top+1)))
@@ -135,7 +127,7 @@ class _Frames:
         if not n: raise PixsegError("no photographs to show: give at least one")
         default = [o.name if isinstance(o, Path) else f'image {i}' for i,o in enumerate(self.images)]
         self.names = default if names is None else [str(o) for o in _check_len(names, n, 'names')]
-        self.sizes = [self._size(i) for i in range(n)]
+        self.sizes,self.turns = zip(*(self._stored(i) for i in range(n)))
 
     def __len__(self): return len(self.images)
 
@@ -150,15 +142,15 @@ class _Frames:
 
 # %% ../../nbs/web/viewer.ipynb #cf46448a
 @patch
-def _size(self:_Frames, i):
-    "Height and width of photograph `i`, upright; of a file, only the head is read."
+def _stored(self:_Frames, i):
+    "Height and width of photograph `i`, upright, and its EXIF orientation, 0 without; of a file, only the head is read."
     if isinstance(self.images[i], Path):
         try:
             with Image.open(self.images[i]) as im: # asking a PNG for its EXIF decodes all of it
-                exif = im.getexif() if im.format!='PNG' or 'exif' in im.info else {}
-                return im.size if exif.get(274, 1)>=5 else im.size[::-1]
+                turn = (im.getexif() if im.format!='PNG' or 'exif' in im.info else {}).get(274, 0)
+                return (im.size if turn>=5 else im.size[::-1]),turn
         except Exception: pass # `open_image` says what is wrong with it
-    return self.img(i).shape[:2]
+    return self.img(i).shape[:2],0
 
 # %% ../../nbs/web/viewer.ipynb #f4a2030e
 class _Cache(OrderedDict):
@@ -194,7 +186,7 @@ class _Masks:
         "Mask and confidence of frame `i` as uint8, or an error that names the frame."
         f,conf = self.frames,self.conf and self.conf[i]
         if self.function and isinstance(mask, tuple): mask,conf = mask
-        return (_check_mask(mask, f.sizes[i], f.labels, f'{f.names[i]}: the {self.who}'),
+        return (_check_mask(mask, f.sizes[i], f.labels, f'{f.names[i]}: the {self.who}', f.turns[i]),
                 _check_conf(conf, f.sizes[i], f'{f.names[i]}: confidence'))
 
 # %% ../../nbs/web/viewer.ipynb #c85487df
@@ -337,8 +329,7 @@ class MaskBrowser:
         self._sender = _Sender(self.frames, self.steps, self.truth)
         self._there,self._sent = self._first(budget),True
         self.widget = self._make_widget(step)
-        if labels is None: warnings.warn(
-            f"no labels given, so ids are called 'class 0' to 'class {self.labels.n-1}': {_ask}", stacklevel=2)
+        if labels is None: tell(f"MaskBrowser: no labels, so ids are called 'class 0' to 'class {self.labels.n-1}': {_ask}")
         self.widget.on_msg(lambda *message: self._hear(*message)) # defined further down
 
 # %% ../../nbs/web/viewer.ipynb #dca48a33
