@@ -15,13 +15,12 @@ from urllib.request import getproxies
 
 import timm
 import torch
-import torch.nn.functional as F
 from fastcore.basics import patch
 from huggingface_hub import constants as hub
 from torch import Tensor, nn
 
 from .labels import PixsegError
-from .unet import UpBlock, check_config, check_input, init_weights
+from .unet import UpBlock, check_config, check_input, enlarge_logits, init_weights
 
 # %% ../nbs/04_encoder.ipynb #00000008
 def _why_not(name, error):
@@ -159,7 +158,7 @@ def forward(self:EncoderUNet,
     check_input(x, self)
     *skips, y = self._features(x)
     for up in self.ups: y = up(y, skips.pop() if skips else None)
-    return F.interpolate(self.head(y), size=x.shape[-2:], mode='bilinear', align_corners=False)
+    return enlarge_logits(self.head(y), x.shape[-2:])
 
 # %% ../nbs/04_encoder.ipynb #00000037
 def split_params(
