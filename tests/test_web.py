@@ -12,6 +12,7 @@ import pytest
 import torch
 from comm.base_comm import BaseComm
 from fastai.callback.core import Callback, CancelFitException
+from fastai.learner import Learner
 from IPython.core.formatters import DisplayFormatter
 from PIL import Image
 from traitlets.utils.bunch import Bunch
@@ -21,7 +22,7 @@ from pixseg.io.files import PixsegWarning
 from pixseg.io.images import save_mask
 from pixseg.io.streets import draw_street, draw_streets
 from pixseg.labels import CAMVID, Labels, PixsegError
-from pixseg.learner import seg_learner
+from pixseg.learner import seg_learner, seg_metrics
 from pixseg.modelfile import load_model, save_model
 from pixseg.predict import predict_mask
 from pixseg.uncertainty import confidence
@@ -48,10 +49,18 @@ def streets(tmp_path_factory):
     return draw_streets(tmp_path_factory.mktemp('data')/'streets', train=8, val=3, test=1, seed=0)
 
 
-def learner(root, *cbs):
-    learn = seg_learner(seg_dls(root, bs=4, device='cpu', seed=0), UNet(CAMVID.n, width=4, depth=2), precision='fp32', cbs=cbs)
-    learn.create_opt()
-    return learn
+def ours(root, *cbs):
+    "The learner of the course."
+    return seg_learner(seg_dls(root, bs=4, device='cpu', seed=0), UNet(CAMVID.n, width=4, depth=2), precision='fp32', cbs=cbs)
+
+
+def plain(root, *cbs):
+    "fastai's own, which calls no callback when a fit dies."
+    o = ours(root)
+    return Learner(o.dls, o.model, loss_func=o.loss_func, metrics=seg_metrics(CAMVID), cbs=cbs)
+
+
+LEARNERS = [ours, plain]
 
 
 def fit(learn, epochs=3, **kwargs):
@@ -79,7 +88,7 @@ def colab(monkeypatch):
 
 def watched(streets):
     monitor = TrainMonitor(n=1, live=False)
-    fit(learner(streets), 1, cbs=monitor)
+    fit(ours(streets), 1, cbs=monitor)
     return monitor
 
 
@@ -190,7 +199,8 @@ def words(monitor):
 
 @pytest.mark.parametrize('event', ['before_batch', 'after_loss', 'after_epoch'])
 @pytest.mark.parametrize('how', ERRORS)
-def test_a_training_that_breaks_off_is_called_stopped(how, event, streets):
+@pytest.mark.parametrize('learner', LEARNERS)
+def test_a_training_that_breaks_off_is_called_stopped(learner, how, event, streets):
     monitor,learn = TrainMonitor(n=1, live=False),learner(streets, Fail(ERRORS[how], event))
     try: fit(learn, cbs=monitor)
     except (KeyboardInterrupt, RuntimeError): assert how != 'cancelled'
@@ -199,7 +209,8 @@ def test_a_training_that_breaks_off_is_called_stopped(how, event, streets):
 
 
 @pytest.mark.parametrize('how', ERRORS)
-def test_so_is_one_whose_monitor_stays_with_the_learner(how, streets):
+@pytest.mark.parametrize('learner', LEARNERS)
+def test_so_is_one_whose_monitor_stays_with_the_learner(learner, how, streets):
     monitor = TrainMonitor(n=1, live=False)
     learn = learner(streets, monitor, Fail(ERRORS[how]))
     try: fit(learn)
@@ -208,7 +219,8 @@ def test_so_is_one_whose_monitor_stays_with_the_learner(how, streets):
 
 
 @pytest.mark.parametrize('how', ERRORS)
-def test_the_live_view_says_so_at_once(how, streets, capsys):
+@pytest.mark.parametrize('learner', LEARNERS)
+def test_the_live_view_says_so_at_once(learner, how, streets, capsys):
     "The box that stands under the cell, without anybody looking again."
     monitor,learn = TrainMonitor(n=1, live=True, every=0),learner(streets, Fail(ERRORS[how]))
     try: fit(learn, cbs=monitor)
@@ -226,7 +238,7 @@ class Listen(Callback):
 def test_while_it_trains_it_says_how_long_it_will(streets):
     monitor = TrainMonitor(n=1, live=False)
     listen = Listen(monitor)
-    fit(learner(streets), 2, cbs=[monitor, listen])
+    fit(ours(streets), 2, cbs=[monitor, listen])
     assert all(CLOCK in o and 'stopped' not in o for o in listen.said)
     assert '<b>done</b>: 2 epochs' in words(monitor)
     assert CLOCK not in words(monitor)
@@ -234,7 +246,7 @@ def test_while_it_trains_it_says_how_long_it_will(streets):
 
 def test_a_training_that_was_stopped_can_go_on(streets):
     monitor,fail = TrainMonitor(n=1, live=False),Fail(KeyboardInterrupt())
-    learn = learner(streets)
+    learn = ours(streets)
     with pytest.raises(KeyboardInterrupt): fit(learn, cbs=[monitor, fail])
     steps = len(monitor.losses)
     fit(learn, 2, cbs=monitor)
@@ -245,7 +257,7 @@ def test_an_error_in_the_monitor_is_an_error_of_the_fit(streets, monkeypatch):
     "The monitor does not swallow what goes wrong in itself."
     monitor = TrainMonitor(n=1, live=False)
     monkeypatch.setattr(TrainMonitor, '_look', lambda self, name: 1/0)
-    with pytest.raises(ZeroDivisionError): fit(learner(streets), cbs=monitor)
+    with pytest.raises(ZeroDivisionError): fit(ours(streets), cbs=monitor)
 
 
 # ---- uploads

@@ -153,7 +153,7 @@ def after_epoch(self:TrainMonitor):
 def _look(self:TrainMonitor, name):
     "Predict the frames in the arithmetic of the training, and keep the masks deflated."
     dtype = self.learn.fast_layout.dtype if hasattr(self.learn, 'fast_layout') else torch.float32
-    with evaluating(self._net) as net, torch.autocast(self._batch.device.type, dtype, enabled=dtype==torch.bfloat16):
+    with evaluating(self._net) as net, torch.autocast(self._batch.device.type, dtype, enabled=dtype!=torch.float32):
         masks = net(self._batch).argmax(1).byte().cpu().numpy()
     self.steps.append(name)
     self._masks.append(zlib.compress(masks.tobytes(), 1))

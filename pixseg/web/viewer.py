@@ -26,7 +26,7 @@ from PIL import Image
 from torch.nn import Module
 from traitlets import Bytes, Dict, Float, Int, List, Unicode, validate
 
-from ..io.files import tell
+from ..io.files import tell, unique_names
 from ..io.images import open_image, read_mask, save_mask
 from ..labels import Labels, PixsegError
 from ..metrics import accuracy, confusion, iou
@@ -553,15 +553,11 @@ def export_masks(self:MaskBrowser,
     folder:str|Path, # where to write; made if missing
 )->list[Path]: # files written, in the order of the photographs
     "Write the predictions of the step shown as palette PNGs, each named after its photograph."
-    folder,used = Path(folder),[]
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for i,name in enumerate(self.frames.names):
-        stem = base = re.sub(r'[^\w.-]+', '_', Path(name).stem) or str(i)
-        k = 1
-        while stem in used: stem,k = f'{base}-{k}',k+1
-        used.append(stem)
-        save_mask(self.steps[self.step](i)[0], self.labels, folder/f'{stem}.png')
-    return [folder/f'{o}.png' for o in used]
+    plain = [re.sub(r'[^\w.-]+', '_', Path(o).stem) or str(i) for i,o in enumerate(self.frames.names)]
+    files = [folder/f'{o}.png' for o in unique_names([f'{o}.png' for o in plain])]
+    return [save_mask(self.steps[self.step](i)[0], self.labels, f) for i,f in enumerate(files)]
 
 # %% ../../nbs/web/viewer.ipynb #2d946c67
 class Shown:
