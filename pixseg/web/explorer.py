@@ -274,7 +274,7 @@ def panel(self:FeatureExplorer,
 
 # %% ../../nbs/web/explorer.ipynb #e448036f
 @patch
-def figure(self:FeatureExplorer, # noqa: F811
+def figure(self:FeatureExplorer,
     part:str|None=None, # a name in `trace`; None: the part looked at
     cols:int=6, # maps in a row
 )->Figure: # a matplotlib figure; end the line with `;` in a notebook, or it is shown twice
