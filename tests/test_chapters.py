@@ -95,6 +95,11 @@ def test_labels_without_void_or_with_void_last_stay():
     assert CAMVID.void_last() == CAMVID
 
 
+def test_default_colours_are_distinct_and_no_mark():
+    colors = Labels(range(256)).colors
+    assert len(set(colors)) == 256 and not {(0,0,0), (255,0,255)} & set(colors)
+
+
 # 01_show
 
 @pytest.mark.parametrize('mask,words', [

@@ -463,7 +463,7 @@ def _train_smp(name, root, device, minutes):
     crop,augment = default_crop(dls.size),dls.train.after_batch.fs[0]
     augment.crop,augment.scale,augment.sharp = crop,default_scale(dls.size, crop),.3
     learn = seg_learner(dls, (_smp_lite0 if 'lite0' in name else _smp)(dls.labels, dls.size))
-    epochs,every = plan_epochs(learn, minutes)
+    epochs,_ = plan_epochs(learn, minutes)
     spent = time.perf_counter()-started
     with learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(epochs, learn.lr, cbs=[EpochSeed(0, epochs), TimeBudget(minutes*60, spent)])
