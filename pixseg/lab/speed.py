@@ -34,20 +34,21 @@ from torch.profiler import ProfilerActivity, profile
 
 # %% ../../nbs/lab/speed.ipynb #1d79f1c1
 from ..data import seg_dls
-from ..device import keep_memory, pick_device, pick_precision
+from ..device import keep_memory
 from ..encoder import load_encoder_weights
-from ..io.export import export_onnx
 from ..io.files import atomic
 from ..io.folder import find_labels, find_pairs, label_table
-from ..io.images import open_image
-from ..io.store import read_frames
 from ..labels import Labels, PixsegError
-from ..learner import precision_cbs, seg_learner
 from ..metrics import confusion
+from ..device import pick_device, pick_precision
 from ..modelfile import load_model, save_model
+from ..io.export import export_onnx
+from ..io.images import open_image
 from ..predict import predict_mask
 from ..run.evaluate import evaluate
 from ..run.predict import predict_files
+from ..io.store import read_frames
+from ..learner import precision_cbs, seg_learner
 from ..run.train import EpochSeed, TimeBudget, default_crop, default_scale, make_model, plan_epochs, train_run
 from ..unet import UNet
 
