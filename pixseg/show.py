@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from .io.images import open_image
 from .labels import Labels, PixsegError
 
 # %% ../nbs/01_show.ipynb #0000000b
@@ -40,25 +41,7 @@ def color_mask(
 # %% ../nbs/01_show.ipynb #00000011
 def _to_numpy_img(img):
     "Any of the three kinds of photograph as uint8 `(H,W,3)`."
-    if hasattr(img, 'detach'):
-        img = img.detach().cpu()
-        if img.is_floating_point(): img = img.float() # numpy knows no bfloat16
-        img = img.numpy()
-        if img.ndim==3: img = img.transpose(1,2,0) # a tensor has its channels first
-    elif hasattr(img, 'convert'): img = img.convert('RGB')
-    img = np.asarray(img)
-    if img.ndim!=3 or img.shape[2]!=3:
-        raise PixsegError(f"no photograph is {img.shape}: give a (3,H,W) tensor, a (H,W,3) uint8 array or a PIL image")
-    return _to_bytes(img)
-
-# %% ../nbs/01_show.ipynb #00000012
-def _to_bytes(img):
-    "Values 0..1 as 0..255; what is uint8 stays."
-    if img.dtype==np.uint8: return img
-    if img.dtype.kind!='f': raise PixsegError(f"a photograph of {img.dtype}: give uint8 0..255 or floats 0..1")
-    if not -1e-3<=img.min()<=img.max()<=1.001: # a resize may overshoot by rounding
-        raise PixsegError(f"a photograph with values {img.min():.2f}..{img.max():.2f}: undo the normalisation, to 0..1")
-    return (img.clip(0,1)*255).round().astype(np.uint8)
+    return open_image(img)
 
 # %% ../nbs/01_show.ipynb #00000016
 def overlay(

@@ -102,7 +102,7 @@ def test_a_folder_that_may_not_be_written(root, tmp_path):
 
 
 def test_switched_off(root, tmp_path):
-    code = "from pixseg import store; store._worth = 0\n"+READ.replace('cache=cache', 'cache=None')
+    code = "from pixseg.io import store; store._worth = 0\n"+READ.replace('cache=cache', 'cache=None')
     def run(**env):
         done = subprocess.run([sys.executable, '-c', code, root, '-', '0'], capture_output=True, text=True,
                               env={**os.environ, 'XDG_CACHE_HOME':str(tmp_path), **env})

@@ -1,4 +1,4 @@
-"What a notebook cannot show of `pixseg.camvid`: servers that fail in many ways, processes that are killed or run at once."
+"What a notebook cannot show of `pixseg.io.camvid`: servers that fail in many ways, processes that are killed or run at once."
 import hashlib
 import io
 import json
@@ -430,6 +430,41 @@ def test_four_processes_at_once(tmp_path, content, manifest, table):
     assert [code for _, code in ended] == [0]*4, ended
     assert files_of(tmp_path/'CamVid') == content
     assert [p.name for p in tmp_path.iterdir()] == ['CamVid']
+
+
+def test_a_lock_on_a_file_that_its_owner_has_removed_is_none(tmp_path, monkeypatch):
+    "Between opening the file and locking it, the owner before may have removed it and a third may have made another."
+    path, acquire = tmp_path/'.CamVid.lock', camvid.FileLock.acquire
+    def late(self, **kwargs):
+        acquire(self, **kwargs)
+        path.rename(tmp_path/'kept') # its inode stays in use, so that no new file gets the number
+        if another: path.touch()
+        (tmp_path/'kept').unlink()
+    monkeypatch.setattr(camvid.FileLock, 'acquire', late)
+    another = False
+    assert camvid._lock(path) is None
+    another = True
+    assert camvid._lock(path) is None
+    monkeypatch.undo()
+    lock = camvid._lock(path) # and what was locked in vain is free again
+    assert lock is not None and camvid._lock(path) is None
+    camvid._unlock(lock)
+    assert list(tmp_path.iterdir()) == [] and not lock.is_locked
+
+
+def test_a_disk_that_knows_no_locks(tmp_path, content, manifest, monkeypatch):
+    def no(self, **kwargs): raise NotImplementedError('FileSystem does not appear to support flock')
+    monkeypatch.setattr(camvid.FileLock, 'acquire', no)
+    with server(archive(content)) as s: assert files_of(fetch(tmp_path, s.url, manifest)) == content
+    assert [p.name for p in tmp_path.iterdir() if not p.name.endswith('.lock')] == ['CamVid']
+
+
+def test_progress_without_a_terminal_is_one_line(capsys, monkeypatch):
+    for done in range(0, 101, 10): camvid.text_progress(done*10**6, 100*10**6)
+    assert capsys.readouterr().err == '\r  100.0 MB of 100.0 (100%)\n'
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True, raising=False)
+    for done in range(0, 101, 10): camvid.text_progress(done*10**6, 100*10**6)
+    assert capsys.readouterr().err.count('\r') == 11
 
 
 # ---- copies that somebody else made

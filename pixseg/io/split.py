@@ -18,8 +18,8 @@ from fastcore.basics import patch
 from torch import Tensor
 
 from .folder import label_table, Pair, read_pair
-from .store import read_frames
-from ..labels import Labels, PixsegError
+from .store import other_size, read_frames
+from ..labels import Labels
 
 # %% ../../nbs/io/split.ipynb #b20c07f2
 class SegData:
@@ -45,7 +45,11 @@ class SegData:
     @property
     def size(self)->tuple[int,int]: return tuple(self.imgs.shape[-2:])
 
-def typed(b): return TensorImage(b[0]),TensorMask(b[1]) # fastai shows each kind its own way
+def typed(
+    b, # photographs and masks, two tensors
+): # the same as `TensorImage` and `TensorMask`
+    "A pair of tensors in the types by which fastai shows each its own way."
+    return TensorImage(b[0]),TensorMask(b[1])
 
 # %% ../../nbs/io/split.ipynb #6fb76d96
 def read_split(
@@ -126,10 +130,8 @@ def _start(self:StreamData, idxs): return [self.pool.submit(self._one, int(i)) f
 def _one(self:StreamData, i):
     "One frame, of the size that all have."
     img,mask = read_pair(self.pairs[i], self.table, self.size_wanted)
-    if img.shape[:2] == self.frame_size: return img,mask
-    (h,w),here = self.frame_size,f'{img.shape[0]}x{img.shape[1]}'
-    raise PixsegError(f"{self.pairs[0].img.name} is {h}x{w} but {self.pairs[i].img.name} is {here}: "
-                      f"give one size for all (--size {h}x{w})")
+    if img.shape[:2] != self.frame_size: raise other_size(self.pairs, i, self.frame_size, img)
+    return img,mask
 
 # %% ../../nbs/io/split.ipynb #643853c2
 def _stack(frames):

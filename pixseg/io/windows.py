@@ -24,7 +24,10 @@ def span(
     return a,b,min(c, out-1),max(d, min(c, out-1)+1) # at least one row, however thin the slice
 
 # %% ../../nbs/io/windows.ipynb #be5222df
-def nearest_rows(span, mirror=False):
+def nearest_rows(
+    span:tuple[int,int,int,int], # rows a to b of the frame land on rows c to d of the crop
+    mirror:bool=False, # backwards
+)->np.ndarray: # int64 `(d-c,)`
     "The row of the frame nearest to the middle of each row of the crop, from row c to row d."
     a,b,c,d = span
     rows = a+((np.arange(d-c)+.5)*(b-a)/(d-c)).astype(np.int64)
