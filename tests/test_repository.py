@@ -1,44 +1,83 @@
-"What a reader of the repository relies on: notebooks and library agree, the README is the notebook, nothing heavy is imported."
+"What a reader of the repository relies on: notebooks and library agree, arrows point one way, chapters are short, links lead somewhere."
+import ast
 import json
 import re
 import shutil
 import subprocess
 import sys
 from configparser import ConfigParser
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = sorted((ROOT/'nbs').glob('*.ipynb'))
+NBS = ROOT/'nbs'
 BIN = Path(sys.executable).parent
+
+
+def relative(path, root=NBS): return path.relative_to(root).as_posix()
+
+
+def notebooks(root): return [p for p in sorted((root/'nbs').rglob('*.ipynb')) if not any(o.startswith(('.', '_')) for o in p.parts[len(root.parts):])]
+
+
+NOTEBOOKS = notebooks(ROOT)
+CHAPTERS = [p for p in NOTEBOOKS if re.match(r'\d\d_', p.name) and p.parent == NBS]
+
+
+def cells(path, kind=None):
+    "Kind and source of a notebook's cells."
+    found = [(c['cell_type'], ''.join(c['source'])) for c in json.loads(path.read_text(encoding='utf-8'))['cells']]
+    return [s for k,s in found if k == kind] if kind else found
+
+
+def exported(source): return re.search(r'^#\| *export', source, re.M)
 
 
 def run(*argv, **kwargs): return subprocess.run([str(a) for a in argv], capture_output=True, text=True, **kwargs)
 
 
+def not_copied(folder, names):
+    "Of the root what is made on the way, and caches; everything in the folders below, whatever its name."
+    made = {'.git', '.venv', 'demo', 'runs', 'data', 'build', 'dist'} if Path(folder) == ROOT else set()
+    return [n for n in names if n in made or n == '__pycache__' or n.endswith('.egg-info')]
+
+
 @pytest.fixture(scope='module')
 def copy(tmp_path_factory):
     "The project in another folder, where it may be changed."
-    dest = tmp_path_factory.mktemp('copy')/'pixseg'
-    skip = shutil.ignore_patterns('.git', '.venv', 'demo', 'runs', 'data', '__pycache__', '*.egg-info')
-    return Path(shutil.copytree(ROOT, dest, ignore=skip))
+    return Path(shutil.copytree(ROOT, tmp_path_factory.mktemp('copy')/'pixseg', ignore=not_copied))
+
+
+def test_a_copy_has_every_notebook_and_module(copy):
+    for kind in ('ipynb', 'py', 'js', 'css', 'csv'):
+        here = {relative(p, ROOT) for d in ('nbs', 'pixseg', 'tests') for p in (ROOT/d).rglob(f'*.{kind}')}
+        assert here == {relative(p, copy) for d in ('nbs', 'pixseg', 'tests') for p in (copy/d).rglob(f'*.{kind}')}
 
 
 def test_export_changes_nothing(copy):
-    before = {p.name: p.read_text() for p in (copy/'pixseg').rglob('*.py')}
+    read = lambda: {relative(p, copy): p.read_text(encoding='utf-8') for p in (copy/'pixseg').rglob('*.py')}
+    before = read()
     done = run(BIN/'nbdev-export', cwd=copy)
     assert done.returncode == 0, done.stderr
-    after = {p.name: p.read_text() for p in (copy/'pixseg').rglob('*.py')}
+    after = read()
     assert sorted(after) == sorted(before)
     assert [n for n in after if after[n] != before[n]] == [], 'notebooks and library differ: run nbdev-export'
 
 
+def test_every_module_comes_from_a_notebook():
+    homes = {m[1].replace('.', '/') for p in NOTEBOOKS if (m := re.search(r'^#\| default_exp ([\w.]+)', '\n'.join(cells(p, 'code')), re.M))}
+    modules = {relative(p, ROOT/'pixseg').removesuffix('.py') for p in (ROOT/'pixseg').rglob('*.py') if not p.name.startswith('_')}
+    assert modules == homes
+
+
 def test_clean_changes_nothing(copy):
-    before = {p.name: p.read_bytes() for p in (copy/'nbs').glob('*.ipynb')}
+    before = {p: p.read_bytes() for p in notebooks(copy)}
+    assert len(before) == len(NOTEBOOKS)
     done = run(BIN/'nbdev-clean', cwd=copy)
     assert done.returncode == 0, done.stderr
-    assert [p.name for p in (copy/'nbs').glob('*.ipynb') if p.read_bytes() != before[p.name]] == [], 'run nbdev-clean'
+    assert [relative(p, copy) for p in notebooks(copy) if p.read_bytes() != before[p]] == [], 'run nbdev-clean'
 
 
 def test_readme_is_the_index_notebook():
@@ -46,9 +85,9 @@ def test_readme_is_the_index_notebook():
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize('path', NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize('path', NOTEBOOKS, ids=relative)
 def test_notebook_opens_on_github_with_its_results(path):
-    nb = json.loads(path.read_text())
+    nb = json.loads(path.read_text(encoding='utf-8'))
     assert 'widgets' not in nb['metadata'], 'GitHub shows "Invalid Notebook" for saved widget state'
     code = [c for c in nb['cells'] if c['cell_type'] == 'code']
     assert not [o for c in code for o in c['outputs'] if o['output_type'] == 'error']
@@ -56,34 +95,177 @@ def test_notebook_opens_on_github_with_its_results(path):
     views = [o for c in code for o in c['outputs'] if any('widget-view' in m for m in o.get('data', {}))]
     assert views == [], 'a saved widget view shows as "model not found"'
     assert path.stat().st_size < 700_000
-    text = path.read_text()
+    text = path.read_text(encoding='utf-8')
     assert not re.search(r'(?<![\w.])/(tmp|home|root|Users)/\w', text), 'a path of somebody\'s machine'
     assert not re.search(r'pip install[^\n"]* pixseg\b(?!\[)', text), 'that name on the public index is another project'
 
 
 def test_every_public_name_is_in_a_lesson():
-    code = '\n'.join(''.join(c['source']) for p in NOTEBOOKS for c in json.loads(p.read_text())['cells'] if c['cell_type'] == 'code'
-                     and not re.search(r'^#\| *export', ''.join(c['source']), re.M))
-    missing = []
-    for module in sorted((ROOT/'pixseg').glob('[a-z]*.py')):
-        names = re.search(r'^__all__ = \[(.*?)\]', module.read_text(), re.S | re.M)
-        missing += [f'{module.stem}.{n}' for n in re.findall(r"'(\w+)'", names[1]) if not re.search(rf'\b{n}\b', code)] if names else []
+    "The wings' and the helpers' in a lesson or a test: some of them are plumbing that no reader has to see."
+    words = lambda texts: set(re.findall(r'\w+', '\n'.join(texts)))
+    lessons = words(s for p in NOTEBOOKS for s in cells(p, 'code') if not exported(s))
+    tests,missing = lessons | words(p.read_text(encoding='utf-8') for p in (ROOT/'tests').rglob('*.py')),[]
+    for module in sorted((ROOT/'pixseg').rglob('[a-z]*.py')):
+        names = re.search(r'^__all__ = \[(.*?)\]', module.read_text(encoding='utf-8'), re.S | re.M)
+        shown = lessons if module.parent == ROOT/'pixseg' and module.stem not in ('device', 'trace') else tests
+        missing += [f"{relative(module, ROOT/'pixseg')}: {n}" for n in re.findall(r"'(\w+)'", names[1]) if n not in shown] if names else []
     assert missing == []
 
 
-def test_arrows_point_down():
-    "A notebook imports from lower numbers only."
-    home = {}
-    for p in NOTEBOOKS:
-        found = re.search(r'^#\| default_exp (\w+)', '\n'.join(''.join(c['source']) for c in json.loads(p.read_text())['cells']), re.M)
-        if found: home[found[1]] = p.stem
-    up = []
-    for p in NOTEBOOKS:
-        for c in json.loads(p.read_text())['cells']:
-            source = ''.join(c['source'])
-            if c['cell_type'] != 'code' or p.stem == 'index': continue
-            up += [f'{p.stem} -> {home[m]}' for m in re.findall(r'^\s*from pixseg\.(\w+) import', source, re.M) if m in home and home[m] > p.stem]
-    assert up == []
+# Arrows. The front in reading order; `device` and `trace` are its helpers.
+FRONT = 'labels device trace show data unet encoder loss metrics learner modelfile predict uncertainty'.split()
+MAY_IMPORT = dict(io={'labels', 'io'}, run={'front', 'io', 'run'}, web={'front', 'io', 'run', 'web'}, lab={'front', 'io', 'run', 'web', 'lab'},
+                  cli={'front', 'io', 'run', 'web'}) # a wing -> rooms it may import from
+
+
+def module_name(path, root=ROOT): return relative(path, root).removesuffix('.py').removesuffix('/__init__').replace('/', '.')
+
+
+def imports(path, root=ROOT):
+    "Pairs of module and name, wherever in the file they are imported; the name is None for `import module`."
+    package = module_name(path, root).split('.') if path.name == '__init__.py' else module_name(path, root).split('.')[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if isinstance(node, ast.Import): yield from ((a.name, None) for a in node.names)
+        if not isinstance(node, ast.ImportFrom): continue
+        base = '.'.join([*package[:len(package)-node.level+1], *([node.module] if node.module else [])]) if node.level else node.module
+        for a in node.names: # a name may be a module of its own, as in `from pixseg.io import files`
+            deeper = root/f"{base.replace('.', '/')}/{a.name}.py"
+            yield (f'{base}.{a.name}', None) if deeper.is_file() else (base, a.name)
+
+
+def arrows(root=ROOT):
+    "Module -> modules of the package that it imports; the package itself, which has the version, is left out."
+    paths = [p for p in sorted((root/'pixseg').rglob('*.py')) if p.name != '__init__.py' and not p.name.startswith('_')]
+    short = lambda m: m.removeprefix('pixseg.')
+    return {short(module_name(p, root)): {short(m) for m,_ in imports(p, root) if m.startswith('pixseg.')} for p in paths}
+
+
+def room(module): return module.split('.')[0] if '.' in module or module == 'cli' else 'front'
+
+
+def wrong_arrows(graph):
+    "Imports that go where they may not."
+    wrong = []
+    for module,targets in graph.items():
+        for to in sorted(targets):
+            here,there = room(module),room(to)
+            if here == 'front': right = there == 'io' or there == 'front' and FRONT.index(to) < FRONT.index(module)
+            else: right = there in MAY_IMPORT[here] or to in MAY_IMPORT[here]
+            if not right: wrong.append(f'{module} -> {to}')
+    return wrong
+
+
+def test_arrows_point_one_way():
+    graph = arrows()
+    assert {m for m in graph if room(m) == 'front'} == set(FRONT)
+    assert sum(map(len, graph.values())) > 80 # they were found at all
+    assert wrong_arrows(graph) == []
+    list(TopologicalSorter(graph).static_order()) # raises `CycleError` for a circle, which the wings' inside could have
+
+
+@pytest.mark.parametrize('module,line,arrow', [
+    ('io/images', 'from ..show import overlay', 'io.images -> show'), ('unet', 'from .encoder import EncoderUNet', 'unet -> encoder'),
+    ('run/train', 'def f():\n    import pixseg.web.viewer', 'run.train -> web.viewer'), ('web/viewer', 'from pixseg.lab import search', 'web.viewer -> lab.search'),
+    ('predict', 'from .cli import main', 'predict -> cli'), ('data', 'from .run.train import train_run', 'data -> run.train'),
+    ('cli', 'from .lab.speed import main', 'cli -> lab.speed')])
+def test_a_wrong_arrow_is_seen(tmp_path, module, line, arrow):
+    shutil.copytree(ROOT/'pixseg', tmp_path/'pixseg', ignore=shutil.ignore_patterns('models', '__pycache__'))
+    file = tmp_path/'pixseg'/f'{module}.py'
+    file.write_text(f"{file.read_text(encoding='utf-8')}\n{line}\n", encoding='utf-8')
+    assert wrong_arrows(arrows(tmp_path)) == [arrow]
+
+
+def borrowed(path, root=ROOT):
+    "Private names of other modules of the package that a file uses."
+    private = lambda name: name.startswith('_') and not name.startswith('__')
+    tree,modules,found = ast.parse(path.read_text(encoding='utf-8')),set(),[]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or '').split('.')[0] == 'pixseg'):
+            modules |= {a.asname or a.name for a in node.names}
+        if isinstance(node, ast.Import): modules |= {a.asname or 'pixseg' for a in node.names if a.name.split('.')[0] == 'pixseg'}
+    found += [name for m,name in imports(path, root) if m.split('.')[0] == 'pixseg' and name and private(name)]
+    for node in ast.walk(tree): # `module._name`, where `module` was imported
+        base = node.value if isinstance(node, ast.Attribute) else None
+        while isinstance(base, ast.Attribute): base = base.value
+        if isinstance(base, ast.Name) and base.id in modules and private(node.attr) and not base.id[0].isupper(): found.append(f'{base.id}.{node.attr}')
+    return [f'{module_name(path, root)}: {n}' for n in found]
+
+
+def test_no_private_name_crosses_modules():
+    assert [n for p in sorted((ROOT/'pixseg').rglob('*.py')) for n in borrowed(p)] == []
+
+
+@pytest.mark.parametrize('line,name', [('from .unet import _fit', '_fit'), ('from pixseg.unet import UNet, _fit as fit', '_fit'),
+    ('from . import unet\nunet._fit', 'unet._fit'), ('import pixseg.unet as u\nu._fit', 'u._fit'), ('import pixseg.unet\npixseg.unet._fit', 'pixseg._fit')])
+def test_a_private_name_that_crosses_is_seen(tmp_path, line, name):
+    (tmp_path/'pixseg').mkdir()
+    for file,text in (('unet', ''), ('data', line)): (tmp_path/'pixseg'/f'{file}.py').write_text(text+'\n')
+    assert borrowed(tmp_path/'pixseg'/'data.py', tmp_path) == [f'pixseg.data: {name}']
+
+
+# Chapters
+
+def code_lines(source): return sum(1 for line in source.split('\n') if line.strip())
+
+
+@pytest.mark.parametrize('path', CHAPTERS, ids=relative)
+def test_a_chapter_has_short_cells_and_at_most_one_refusal(path):
+    code = cells(path, 'code')
+    assert [s.split('\n')[0] for s in code if code_lines(s) > 25] == [], 'a cell of more than 25 lines belongs in a wing'
+    assert sum(s.count('expect_fail(') for s in code) <= 1, 'refusals are tested in tests/'
+
+
+def test_the_road_to_the_first_network_is_short():
+    "Words before the U-Net chapter's first network, code and all. Before the house was redrawn (7d29f36): 39034 in eight notebooks."
+    road = [NBS/f'{o}.ipynb' for o in ('index', '00_labels', '01_show', '02_data', '03_unet')]
+    words = {p.stem: [len(s.split()) for _,s in cells(p)] for p in road}
+    made = [bool(re.search(r'(?<!class )UNet\(', s)) and k == 'code' and not s.startswith('#| export') for k,s in cells(road[-1])]
+    words['03_unet'] = words['03_unet'][:made.index(True)+1]
+    assert sum(map(sum, words.values())) <= 39034//3, {k: sum(v) for k,v in words.items()}
+
+
+def test_chapters_follow_each_other():
+    "The last chapter aside, each ends with a link to the next one."
+    assert len(CHAPTERS) == 14
+    for path,after in zip(CHAPTERS, CHAPTERS[1:]):
+        last = cells(path, 'markdown')[-1].rstrip().split('\n')[-1]
+        found = re.search(r'Next[:,].*?\]\(([^)]+)\)', last)
+        assert found and found[1] == after.name, f'{path.name}: {last}'
+
+
+# Links
+
+def targets(path):
+    "What a notebook's text and saved outputs link to on this disk, without the part behind #."
+    nb = json.loads(path.read_text(encoding='utf-8'))
+    texts = [''.join(c['source']) for c in nb['cells'] if c['cell_type'] == 'markdown']
+    texts += [''.join(o['data']['text/markdown']) for c in nb['cells'] for o in c.get('outputs', []) if 'text/markdown' in o.get('data', {})]
+    found = [t for s in texts for t in re.findall(r'\]\(([^)\s]+)\)', s)+re.findall(r'(?:src|href)="([^"]+)"', s)]
+    return [t.split('#')[0] for t in found if not re.match(r'\w+:|#', t)]
+
+
+@pytest.mark.parametrize('path', NOTEBOOKS, ids=relative)
+def test_links_lead_somewhere(path):
+    assert [t for t in targets(path) if not (path.parent/t).exists()] == []
+    text = '\n'.join(cells(path, 'markdown'))
+    assert re.findall(r'colab\.research\.google\.com/github/[\w-]+/[\w-]+/blob/main/nbs/([\w/]+\.ipynb)', text.replace('badge', ''))[:1] in ([], [relative(path)])
+    assert [o for o in re.findall(r'blob/main/(nbs/[\w/]+\.ipynb)', text) if not (ROOT/o).is_file()] == []
+    assert re.findall(r'(?<!\[)\b[Cc]hapters? \d+\w?\b|`\d\d[a-z]?_\w+(?:\.ipynb)?`', text) == [], 'name a chapter by a link: numbers move'
+
+
+@pytest.mark.parametrize('path', NOTEBOOKS, ids=relative)
+def test_modules_that_are_named_exist(path):
+    import pixseg
+    for name in re.findall(r'\bpixseg\.(?!github\.io|toml)([a-z_]+(?:\.[a-z_]+)?)', '\n'.join(s for _,s in cells(path))):
+        first,*more = name.split('.')
+        there = (ROOT/'pixseg'/first).is_dir() and (not more or (ROOT/'pixseg'/first/f'{more[0]}.py').is_file())
+        assert there or (ROOT/'pixseg'/f'{first}.py').is_file() or first in pixseg.__all__, f'no module pixseg.{name}'
+
+
+@pytest.mark.parametrize('file', ['nbs/index.ipynb', 'nbs/_quarto.yml'])
+def test_every_notebook_is_on_the_map(file):
+    text = (ROOT/file).read_text(encoding='utf-8')
+    assert [relative(p) for p in NOTEBOOKS if p.name != 'index.ipynb' and not re.search(rf'(?<![\w/]){re.escape(relative(p))}', text)] == []
 
 
 def test_import_is_lazy():

@@ -34,21 +34,22 @@ from torch.profiler import ProfilerActivity, profile
 
 # %% ../../nbs/lab/speed.ipynb #1d79f1c1
 from ..data import seg_dls
-from ..device import keep_memory, pick_device, pick_precision
+from ..device import keep_memory
 from ..encoder import load_encoder_weights
-from ..io.export import export_onnx
 from ..io.files import atomic
 from ..io.folder import find_labels, find_pairs, label_table
-from ..io.images import open_image
-from ..io.store import read_frames
 from ..labels import Labels, PixsegError
-from ..fit import SegLearner
-from ..learner import seg_learner
 from ..metrics import confusion
+from ..device import pick_device, pick_precision
 from ..modelfile import load_model, save_model
+from ..io.export import export_onnx
+from ..io.images import open_image
 from ..predict import predict_mask
 from ..run.evaluate import evaluate
 from ..run.predict import predict_files
+from ..io.store import read_frames
+from ..fit import SegLearner
+from ..learner import seg_learner
 from ..run.train import EpochSeed, TimeBudget, default_crop, default_scale, make_model, plan_epochs, train_run
 from ..unet import UNet
 
@@ -465,7 +466,7 @@ def _train_smp(name, root, device, minutes):
     crop,augment = default_crop(dls.size),dls.train.after_batch.fs[0]
     augment.crop,augment.scale,augment.sharp = crop,default_scale(dls.size, crop),.3
     learn = seg_learner(dls, (_smp_lite0 if 'lite0' in name else _smp)(dls.labels, dls.size))
-    epochs,every = plan_epochs(learn, minutes)
+    epochs,_ = plan_epochs(learn, minutes)
     spent = time.perf_counter()-started
     with learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(epochs, learn.lr, cbs=[EpochSeed(0, epochs), TimeBudget(minutes*60, spent)])
