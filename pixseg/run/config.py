@@ -6,7 +6,7 @@
 __all__ = ['KNOBS', 'knob', 'DataKnobs', 'NetKnobs', 'FitKnobs', 'ConfigError', 'knob_type', 'check_knob', 'RunConfig',
            'nearest_knob', 'make_config', 'resume_config']
 
-# %% ../../nbs/run/config.ipynb #a416f4e7
+# %% ../../nbs/run/config.ipynb #fa468a59
 import difflib
 import math
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -17,7 +17,7 @@ from fastcore.basics import patch
 
 from ..labels import PixsegError
 
-# %% ../../nbs/run/config.ipynb #386f6fd1
+# %% ../../nbs/run/config.ipynb #777f3895
 def knob(
     default, # what a run does if nothing is said
     help:str, # what it does, in words for somebody who has never seen the project
@@ -34,7 +34,7 @@ def knob(
     return field(default=default, metadata=dict(help=help, low=low, above=above, high=high, choices=choices.split(),
                                                 on=on, later=later, says=says, metavar=metavar))
 
-# %% ../../nbs/run/config.ipynb #cf65c713
+# %% ../../nbs/run/config.ipynb #3080e3e7
 @dataclass
 class DataKnobs:
     "What a run learns from, and which part of a frame at a time."
@@ -46,7 +46,7 @@ class DataKnobs:
     holdout:int|None = knob(None, "judge on runs of frames held out of train, drawn by seed K, and leave val alone: "
         "for comparing recipes", low=0, high=2**32-1, says='judge on val', metavar='K')
 
-# %% ../../nbs/run/config.ipynb #4233bcf1
+# %% ../../nbs/run/config.ipynb #a5cbd960
 @dataclass
 class NetKnobs:
     "Which network it is."
@@ -62,13 +62,13 @@ class NetKnobs:
     norm:str = knob('batch', "layers that normalise the scratch U-Net's features", choices='batch group none', on='scratch')
     up:str = knob('transpose', "how the scratch U-Net doubles its maps", choices='transpose nearest bilinear', on='scratch')
 
-# %% ../../nbs/run/config.ipynb #6614a2c8
+# %% ../../nbs/run/config.ipynb #81196226
 @dataclass
 class FitKnobs:
     "How, and for how long, it learns."
     epochs:int|None = knob(None, "passes over the training frames", low=1, later=True, says='20', metavar='N')
     minutes:float|None = knob(None, "plan the run for so many minutes", above=0, later=True, says='count `epochs`', metavar='M')
-    bs:int|None = knob(None, "photographs in a batch", low=1, says='by device', metavar='N')
+    bs:int|None = knob(None, "photographs in a batch", low=1, later=True, says='by device', metavar='N')
     lr:float = knob(4e-3, "top learning rate", above=0, later=True)
     wd:float = knob(1e-2, "weight decay", low=0, later=True)
     weights:str|None = knob('sqrt', "how much rare classes count more: median > enet > sqrt > mild", choices='sqrt mild enet median')
@@ -78,7 +78,7 @@ class FitKnobs:
     precision:str = knob('auto', "arithmetic", choices='auto bf16 fp16 fp32', later=True, says='what the device does best')
     device:str|None = knob(None, "cpu, cuda, mps", later=True, says='the fastest there is')
 
-# %% ../../nbs/run/config.ipynb #f6450b6b
+# %% ../../nbs/run/config.ipynb #26c49cde
 class ConfigError(PixsegError):
     "A setting that a run cannot have: a mistake in the call, not in the data."
 
@@ -102,7 +102,7 @@ def knob_type(
     args = get_args(of) if of not in _kinds else (of,)
     return args[0],type(None) in args
 
-# %% ../../nbs/run/config.ipynb #88e56e68
+# %% ../../nbs/run/config.ipynb #f16a2371
 def _wanted(name):
     "What a knob takes, in words."
     m,words = KNOBS[name].metadata,_kinds[knob_type(name)[0]][2]
@@ -126,7 +126,7 @@ def check_knob(
     near = difflib.get_close_matches(str(value), m['choices'], 1)
     raise ConfigError(f"`{name}={value!r}` is not possible: give {_wanted(name)}"+(f"; did you mean {near[0]}?" if near else ''))
 
-# %% ../../nbs/run/config.ipynb #aba482ce
+# %% ../../nbs/run/config.ipynb #fbdc60fa
 @dataclass
 class RunConfig(FitKnobs, NetKnobs, DataKnobs):
     "Every knob of a training run: `train_run` takes them, `config.json` and a model's card hold them."
@@ -149,7 +149,7 @@ class RunConfig(FitKnobs, NetKnobs, DataKnobs):
 
 KNOBS = {f.name:f for f in fields(RunConfig)}
 
-# %% ../../nbs/run/config.ipynb #9ebf9d16
+# %% ../../nbs/run/config.ipynb #4701d73c
 @patch
 def _why_not(self:RunConfig, name):
     "Why a knob does not apply, and what does."
@@ -160,7 +160,7 @@ def _why_not(self:RunConfig, name):
     return (f"`{name}={getattr(self, name)!r}` is about an encoder, and there is none: give `encoder` as well "
             f"(the U-Net from scratch has {mine})")
 
-# %% ../../nbs/run/config.ipynb #21a7a0a9
+# %% ../../nbs/run/config.ipynb #bb5b0599
 _elsewhere = dict(learning_rate='lr', lr_max='lr', max_lr='lr', batch_size='bs', weight_decay='wd', n_epochs='epochs', num_epochs='epochs',
                   time='minutes', backbone='encoder', arch='encoder', model='encoder', image_size='size', img_size='size', resize='size',
                   channels='width', class_weights='weights', label_smoothing='smoothing', random_state='seed', augment='scale')
@@ -183,7 +183,7 @@ def make_config(
         raise ConfigError(f"a run has no setting `{name}`: {hint}")
     return RunConfig(**given)
 
-# %% ../../nbs/run/config.ipynb #7a7c5e86
+# %% ../../nbs/run/config.ipynb #38c3f59e
 def resume_config(
     record:dict, # what `config.json` says, with whatever else stands there
     **given # knobs that were said anew
@@ -203,7 +203,7 @@ def resume_config(
     other = {k:None for k,o in (('epochs', 'minutes'), ('minutes', 'epochs')) if o in new}
     return replace(old, **other, **new),[_change(old, k, v) for k,v in new.items() if k != 'device']
 
-# %% ../../nbs/run/config.ipynb #fdbed2c6
+# %% ../../nbs/run/config.ipynb #051f6372
 def _change(old, name, value):
     "One change in words: 'lr 0.002 instead of 0.004'."
     other = dict(epochs='minutes', minutes='epochs').get(name)
@@ -212,7 +212,7 @@ def _change(old, name, value):
     if was is None and other and getattr(old, other): return f'{name} {show(value)} instead of {other} {show(getattr(old, other))}'
     return f'{name} {show(value)} instead of {show(was)}'
 
-# %% ../../nbs/run/config.ipynb #0152bb31
+# %% ../../nbs/run/config.ipynb #82092ee0
 @patch
 def to_dict(self:RunConfig)->dict: # knob -> value, ready for JSON
     "All settings but the device."
