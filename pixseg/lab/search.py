@@ -26,6 +26,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..io.files import atomic
+from ..device import keep_memory
 from ..labels import PixsegError
 from ..modelfile import load_model
 from ..run.train import train_run
@@ -249,6 +250,7 @@ def main(
     names = [n.strip() for n in a.trials.split(',') if n.strip()]
     try: seeds = [int(s) for s in a.seeds.split(',')]
     except ValueError: p.error(f"seeds are {a.seeds!r}: give whole numbers, as in 0,1,2")
+    keep_memory() # as `pixseg train` does
     try: found = run_search(a.root, a.out, names, seeds, a.epochs, a.holdout, a.encoder)
     except PixsegError as e: p.error(str(e))
     except KeyboardInterrupt:
