@@ -12,13 +12,10 @@ from collections import Counter
 from contextlib import contextmanager
 from functools import partial
 
-import matplotlib.pyplot as plt
 import torch
-from fastai.torch_core import to_device
-from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 from torch import nn, Tensor
 
+from .device import memory_format
 from .labels import PixsegError
 
 # %% ../nbs/helpers/trace.ipynb #0000000e
@@ -40,6 +37,7 @@ def evaluating(
     finally:
         for m,mode in modes: m.training = mode
 
+# %% ../nbs/helpers/trace.ipynb #3095c318
 def held_out(
     dls, # loaders from `seg_dls`
     n:int=4, # how many frames
@@ -50,8 +48,8 @@ def held_out(
         raise PixsegError(f"the validation set is a {type(data).__name__}, not masks in memory: make it with `seg_dls`")
     if n<1: raise PixsegError(f"n is {n}: watch at least one frame")
     idxs = torch.linspace(0, len(data)-1, min(n, len(data))).long()
-    x = dls.valid.after_batch(to_device(data[idxs], dls.device))[0].as_subclass(Tensor)
-    x = x.contiguous(memory_format=torch.channels_last) # as `FastLayout` has it
+    x = dls.valid.after_batch(tuple(o.to(dls.device) for o in data[idxs]))[0].as_subclass(Tensor)
+    x = x.contiguous(memory_format=memory_format(dls.device)) # as in training
     imgs = [o.permute(1, 2, 0).numpy() for o in data.imgs[idxs]]
     return x,imgs,[o.numpy() for o in data.masks[idxs]],[data.names[i] for i in idxs]
 
@@ -75,17 +73,15 @@ def trace_shapes(
     size:tuple[int,int]=(96,128), # height and width of the photograph, pixels
 )->list[tuple[str,int,int,int]]: # (name, channels, height, width) of every map, in the order in which they appear
     "Send an empty photograph through `model` and note the shape of every part's output."
-    modes = [(m, m.training) for m in model.modules()]
     x = next(model.parameters()).new_zeros(1, model.config.get('n_in', 3), *size)
     rows = [('image', *x.shape[1:])]
     def note(name, module, args, out):
         rows.extend((name, *o.shape[1:]) for o in (out if isinstance(out, list) else [out]))
     hooks = [m.register_forward_hook(partial(note, name)) for name, m in named_parts(model)]
     try:
-        with torch.no_grad(): out = model.eval()(x)
-    finally:  # the model leaves as it came
+        with evaluating(model): out = model(x)
+    finally:
         for h in hooks: h.remove()
-        for m, mode in modes: m.training = mode
     if rows[-1][1:]!=tuple(out.shape[1:]): rows.append(('logits', *out.shape[1:]))
     return number_repeats(rows)
 
@@ -135,15 +131,16 @@ u_colors = dict(image='lightgrey', down='#9ecae1', encoder='#9ecae1', pool='#dee
 def draw_unet(
     model:nn.Module, # `UNet` or `EncoderUNet`
     size:tuple[int,int]=(96,128), # height and width of the photograph, pixels
-    ax:Axes|None=None, # where to draw; a new figure if None
-)->Axes: # the axes drawn on
+    ax=None, # matplotlib axes to draw on; `None`: a new figure
+): # the axes drawn on
     "Draw `model` as a U with the shapes that its maps really have for a photograph of this size."
+    import matplotlib.pyplot as plt # here, so that a served model need not wait for it
     trace = trace_shapes(model, size)
     boxes = u_boxes(trace)
     if ax is None: _, ax = plt.subplots(figsize=(11, 5))
     _draw_arrows(ax, trace, boxes)
     for (name, c, h, w), (x, y, bw, bh) in zip(trace, boxes):
-        ax.add_patch(Rectangle((x, y), bw, bh, facecolor=u_colors[name.split()[0]], edgecolor='dimgrey', lw=.8))
+        ax.add_patch(plt.Rectangle((x, y), bw, bh, facecolor=u_colors[name.split()[0]], edgecolor='dimgrey', lw=.8))
         ax.text(x+bw/2, y+bh+.03, c, ha='center', va='bottom', fontsize=9, weight='bold')
         ax.text(x+bw/2, y-.03, f'{h}x{w}', ha='center', va='top', fontsize=7)
     ax.set_title(f'{type(model).__name__}, {count_params(model):,} parameters: '

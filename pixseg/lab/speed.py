@@ -36,6 +36,7 @@ from torch.profiler import ProfilerActivity, profile
 from ..data import seg_dls
 from ..device import keep_memory
 from ..encoder import load_encoder_weights
+from ..fit import SegLearner
 from ..io.files import atomic
 from ..io.folder import find_labels, find_pairs, label_table
 from ..labels import Labels, PixsegError
@@ -48,7 +49,7 @@ from ..predict import predict_mask
 from ..run.evaluate import evaluate
 from ..run.predict import predict_files
 from ..io.store import read_frames
-from ..learner import precision_cbs, seg_learner
+from ..learner import seg_learner
 from ..run.train import EpochSeed, TimeBudget, default_crop, default_scale, make_model, plan_epochs, train_run
 from ..unet import UNet
 
@@ -226,7 +227,8 @@ def fastai_dls(
 
 def _fastai(dls, size, tuned):
     from fastai.vision.all import resnet34, unet_learner
-    return unet_learner(dls, resnet34, pretrained=False, cbs=precision_cbs('auto', dls.device) if tuned else None)
+    learn = unet_learner(dls, resnet34, pretrained=False)
+    return SegLearner(dls, learn.model, learn.loss_func, splitter=learn.splitter) if tuned else learn # our arithmetic
 
 # %% ../../nbs/lab/speed.ipynb #5c47478a
 CONTESTANTS = ('pixseg U-Net', 'pixseg lite0', 'pixseg U-Net folded', 'smp resnet18 tuned', 'smp resnet18',

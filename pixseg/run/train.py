@@ -31,8 +31,8 @@ from torch import nn, Tensor
 
 from .. import __version__
 from ..data import seg_dls, SegAugment
-from ..device import keep_memory, pick_device
-from ..encoder import EncoderUNet, split_params, widen_depthwise
+from ..device import keep_memory, pick_device, widen_depthwise
+from ..encoder import EncoderUNet, split_params
 from ..io.folder import block_split
 from ..labels import Labels, PixsegError
 from ..learner import seg_learner
