@@ -25,6 +25,7 @@ from fastai.optimizer import OptimWrapper
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from ..device import keep_memory
 from ..io.files import atomic
 from ..labels import PixsegError
 from ..modelfile import load_model
@@ -249,6 +250,7 @@ def main(
     names = [n.strip() for n in a.trials.split(',') if n.strip()]
     try: seeds = [int(s) for s in a.seeds.split(',')]
     except ValueError: p.error(f"seeds are {a.seeds!r}: give whole numbers, as in 0,1,2")
+    keep_memory() # as `pixseg train` does
     try: found = run_search(a.root, a.out, names, seeds, a.epochs, a.holdout, a.encoder)
     except PixsegError as e: p.error(str(e))
     except KeyboardInterrupt:

@@ -419,7 +419,7 @@ def _bench_memory(root, device, quick)->dict: # contestant -> bytes `before` and
     return {name:_child(root, device, f'memory:{name}') for name in names}
 
 def _job_memory(root, device, name, minutes):
-    if name.startswith('pixseg') or name.endswith('tuned'): keep_memory() # as `train_run` does; it costs some memory
+    if name.startswith('pixseg') or name.endswith('tuned'): keep_memory() # as `pixseg train` does; it costs some memory
     before,learn = peak_memory(),contestant(name, root, None, _bs, device)
     time_steps(learn, 2)
     return dict(before=before, peak=peak_memory())
@@ -435,6 +435,7 @@ def _bench_minutes(root, device, quick, minutes=10.)->dict: # contestant -> accu
 
 def _job_minutes(root, device, name, minutes):
     start = time.perf_counter()
+    keep_memory() # as `pixseg train` does; for all alike
     with tempfile.TemporaryDirectory() as tmp: model = _train_for(name, root, device, minutes, tmp)
     spent = time.perf_counter()-start
     scores = evaluate(model, root, 'val')
@@ -461,7 +462,6 @@ def _train_for(name, root, device, minutes, tmp):
 def _train_smp(name, root, device, minutes):
     "A peer with our recipe."
     started = time.perf_counter()
-    if str(device) == 'cpu': keep_memory()
     dls = seg_dls(root, held_size(root), bs=_minutes_bs[name], device=device)
     crop,augment = default_crop(dls.size),dls.train.after_batch.fs[0]
     augment.crop,augment.scale,augment.sharp = crop,default_scale(dls.size, crop),.3
