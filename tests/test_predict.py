@@ -153,7 +153,7 @@ def test_a_photograph_that_comes_twice_is_done_once(model, tmp_path, monkeypatch
     written,failed,told = quietly(model, given, tmp_path/'out')
     assert [p.name for p in written] == ['a.png', 'b.png'] and not failed
     assert sorted(bytes_of(tmp_path/'out')) == ['a.png', 'b.png']
-    assert any('6 of 8 photographs came twice and are done once' in o for o in told)
+    assert any('8 paths name 2 files: each is done once' in o for o in told)
 
 
 def test_every_name_has_its_mask(model, tmp_path):

@@ -61,8 +61,8 @@ def _photographs(where):
     for f in found: once.setdefault(_identity(f), f)
     photos = [f for f in once.values() if not is_prediction(f)]
     if not photos: raise PixsegError(f"{', '.join(map(str, where))}: only predictions that pixseg wrote: give photographs")
-    twice,own = len(found)-len(once),len(once)-len(photos)
-    if twice: tell(f"{twice} of {len(found)} photographs came twice and are done once", key=object())
+    own = len(once)-len(photos)
+    if len(found) > len(once): tell(f"{len(found)} paths name {len(once)} files: each is done once", key=object())
     if own: tell(f"{own} of {len(once)} files are masks or overlays that pixseg predicted earlier: passed over", key=object())
     return photos
 
