@@ -10,7 +10,6 @@ __all__ = ['confusion', 'accuracy', 'class_accuracy', 'iou', 'mean_iou', 'Confus
 import math
 import numpy as np
 import torch
-import matplotlib.pyplot as plt
 from torch import Tensor
 from .labels import Labels, PixsegError
 from .loss import bad_id
@@ -145,6 +144,7 @@ def show_iou(
     "IoU of every class as bars, with their mean as a line; classes without an IoU are marked absent."
     scores = scores.get('iou', scores)
     known = [o for o in scores.values() if o is not None]
+    import matplotlib.pyplot as plt # here: who only counts need not wait for it
     if ax is None: _,ax = plt.subplots(figsize=(5, .8+.26*len(scores)), layout='constrained')
     ax.barh(list(scores), [o or 0 for o in scores.values()], color='#4477aa')
     ax.bar_label(ax.containers[0], ['absent' if o is None else f'{o:.2f}' for o in scores.values()], padding=3, size=8)
@@ -163,6 +163,7 @@ def show_confusion(
     share = (_counts(cm)/_counts(cm).sum(1, keepdim=True)).numpy() # nan row: class not in the truth
     n = len(share)
     if n!=labels.n: raise PixsegError(f"a table of {n} classes for {labels.n} names: count with n={labels.n}")
+    import matplotlib.pyplot as plt # here: who only counts need not wait for it
     if ax is None: _,ax = plt.subplots(figsize=(1.6+.42*n, 1.2+.38*n), layout='constrained')
     ax.imshow(share, vmin=0, vmax=1, cmap='Blues')
     for i,j in np.argwhere(share>=.005): # below half a percent a number is only clutter

@@ -9,11 +9,7 @@ __all__ = ['error_names', 'error_colors', 'to_ids', 'color_mask', 'overlay', 'sh
 # %% ../nbs/01_show.ipynb #00000004
 import math
 import numpy as np
-import matplotlib.pyplot as plt
 from numpy.typing import ArrayLike
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from .io.images import open_image
 from .labels import Labels, PixsegError
 
@@ -62,6 +58,7 @@ def overlay(
 def _axes(img, ax):
     "Draw an image on `ax`, or on a new figure of the image's proportions, pixels sharp and no ticks."
     if ax is None:
+        import matplotlib.pyplot as plt # here: who only lays masks over photographs need not wait for it
         h,w = img.shape[:2]
         _,ax = plt.subplots(figsize=(4.5, min(max(3.5*h/w, 1), 8)), layout='constrained')
     ax.imshow(img, interpolation='nearest')
@@ -71,6 +68,7 @@ def _axes(img, ax):
 # %% ../nbs/01_show.ipynb #0000001f
 def _patch(color, name):
     "One line of a legend: a framed square, so that pale and black ones show too."
+    from matplotlib.patches import Patch
     return Patch(facecolor=np.array(color)/255, edgecolor='grey', linewidth=0.5, label=name)
 
 # %% ../nbs/01_show.ipynb #00000020
@@ -92,10 +90,10 @@ def show_mask(
     labels:Labels, # whose ids these are
     img:ArrayLike|None=None, # photograph to lay the colours over, as `overlay` takes it; None: colours only
     alpha:float=0.5, # share of class colour over the photograph, 0..1
-    ax:Axes|None=None, # matplotlib axes to draw on; None: a new figure
+    ax=None, # matplotlib axes to draw on; None: a new figure
     legend:bool=True, # list the classes present beside the picture
     title:str|None=None, # text above it
-)->Axes: # the axes drawn on
+): # the axes drawn on
     "Draw a mask in its class colours, over its photograph if there is one."
     mask = to_ids(mask)
     ax = _axes(color_mask(mask, labels) if img is None else overlay(img, mask, labels, alpha), ax)
@@ -145,9 +143,9 @@ def show_errors(
     pred:ArrayLike, # `(H,W)` predicted class ids
     targ:ArrayLike, # `(H,W)` true class ids
     labels:Labels, # whose ids these are; its void is left out of the score
-    ax:Axes|None=None, # matplotlib axes to draw on; None: a new figure
+    ax=None, # matplotlib axes to draw on; None: a new figure
     title:str|None=None, # text above it; None: the share of labelled pixels that are wrong
-)->Axes: # the axes drawn on
+): # the axes drawn on
     "Draw where a prediction is wrong: right pale grey, wrong red, void black."
     errors = error_map(pred, targ, labels.void)
     ax = _axes(error_colors[errors], ax)
@@ -166,6 +164,7 @@ def _grid_rows(img, mask, labels, pred):
 # %% ../nbs/01_show.ipynb #00000040
 def _grid_axes(n, k, hw, ncols):
     "A figure for `n` examples of `k` pictures each; its axes as an array `(n,k)`."
+    import matplotlib.pyplot as plt
     nblocks = math.ceil(n/ncols)
     h = min(2.2*hw[0]/hw[1], 4) # inches; 2.2 wide
     size = (2.2*ncols+1.2, nblocks*(k*h+0.4))
@@ -191,7 +190,7 @@ def show_grid(
     preds:ArrayLike|None=None, # as many predicted masks; None: no predictions
     titles:list[str]|None=None, # as many texts, one above each example
     ncols:int=4, # examples side by side, at least 1
-)->Figure: # the figure; end the line with `;` in a notebook, or it is shown twice
+): # the matplotlib figure; end the line with `;` in a notebook, or it is shown twice
     "Draw examples as columns: photo and mask, or with `preds` truth, prediction and errors."
     none = [None]*len(imgs)
     cols = [none if o is None else list(o) for o in (imgs, masks, preds, titles)]

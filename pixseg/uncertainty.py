@@ -15,29 +15,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
-import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor, nn
 
-from .io.folder import find_labels, find_pairs, label_table, read_pair
-from .labels import PixsegError
 from .io.files import ahead, same_size
+from .io.folder import find_labels, find_pairs, label_table, read_pair
 from .io.images import open_image
+from .labels import PixsegError
 from .predict import best_class, predict_logits
-from .unet import ConvBlock
+from .trace import evaluating
+from .unet import ConvBlock, enlarge_logits
 
 # %% ../nbs/10_uncertainty.ipynb #83cf5f18
-def _enlarged(logits, size):
-    "Logits at the size `(H,W)`."
-    if tuple(logits.shape[-2:]) == tuple(size): return logits
-    return F.interpolate(logits, tuple(size), mode='bilinear', align_corners=False)
-
 def _temperature(model, given):
     "The temperature given, else the one on the model's card, else 1."
-    t = getattr(model, 'card', {}).get('temperature', 1.) if given is None else given
+    t = (getattr(model, 'card', None) or {}).get('temperature') if given is None else given
+    if t is None: return 1.
     if not 0 < t < math.inf: raise PixsegError(f"the temperature is {t}: give a number above 0; 1 changes nothing")
     return t
 
@@ -50,7 +45,7 @@ def predict_probs(
 )->Tensor: # float32 `(B,n,H,W)`, 0..1, of the photographs' own size; sums to 1 over the classes
     "The probability of every class at every pixel; raises `PixsegError` for a temperature of 0 or less."
     t = _temperature(model, temperature)
-    return (_enlarged(predict_logits(model, imgs, **kwargs), imgs[0].shape[:2])/t).softmax(1)
+    return (enlarge_logits(predict_logits(model, imgs, **kwargs), imgs[0].shape[:2])/t).softmax(1)
 
 # %% ../nbs/10_uncertainty.ipynb #caa9ca9c
 @torch.inference_mode()
@@ -62,7 +57,7 @@ def confidence(
 )->tuple[np.ndarray,np.ndarray]: # mask uint8 `(H,W)` as from `predict_mask`, and float32 `(H,W)`, 1/n unsure .. 1 sure
     "A mask and how sure the network is of every pixel, both of the photograph's own size."
     img,t = open_image(image),_temperature(model, temperature)
-    logits = _enlarged(predict_logits(model, [img], **kwargs), img.shape[:2])
+    logits = enlarge_logits(predict_logits(model, [img], **kwargs), img.shape[:2])
     rows = logits.split(256, 2) # all probabilities of a large photograph would fill the memory once more
     conf = torch.cat([(part/t).softmax(1).amax(1) for part in rows], 1)
     return best_class(logits)[0].cpu().numpy(),conf[0].cpu().numpy()
@@ -132,6 +127,7 @@ def plot(self:Reliability,
     title:str='', # words before the error
 ): # the axes
     "Accuracy against confidence, bin by bin."
+    import matplotlib.pyplot as plt # here: who only predicts need not wait for it
     if ax is None: _,ax = plt.subplots(figsize=(4, 3.6), layout='constrained')
     n = len(self.value)
     mid,acc,conf = (np.arange(n)+.5)/n,self.accuracy.nan_to_num().numpy(),self.confidence.nan_to_num().numpy()
@@ -162,7 +158,7 @@ def split_pixels(
             logits = predict_logits(model, [img for img,_ in batch], **kwargs)
             targ = torch.from_numpy(np.stack([mask for _,mask in batch])).to(logits.device)
             seen = targ < 255 if model.labels.void is None else targ != model.labels.void # 255 is never an id here
-            yield _enlarged(logits, targ.shape[1:]).permute(0, 2, 3, 1)[seen],targ[seen].long()
+            yield enlarge_logits(logits, targ.shape[1:]).permute(0, 2, 3, 1)[seen],targ[seen].long()
 
 # %% ../nbs/10_uncertainty.ipynb #935d9a7c
 @torch.inference_mode()
@@ -223,26 +219,28 @@ def entropy(
 
 # %% ../nbs/10_uncertainty.ipynb #47eba6bb
 class Sparsification:
-    "Counts of pixels and of errors by doubt, batch after batch."
+    "Counts of pixels and of errors by uncertainty, batch after batch."
     def __init__(self,
         bins:int=1000, # equal parts of 0..1
-    ): self.value = torch.zeros(bins, 2, dtype=torch.float64) # pixels and errors, the least doubtful first
+    ):
+        if bins < 1: raise PixsegError(f"bins is {bins}: give at least 1; 1000 is usual")
+        self.value = torch.zeros(bins, 2, dtype=torch.float64) # pixels and errors, the surest first
 
     def add(self,
-        doubt:Tensor, # 0 sure .. 1 unsure, any shape; leave void pixels out
+        uncertainty:Tensor, # 0 sure .. 1 unsure, any shape; leave void pixels out
         wrong:Tensor, # bool, same shape: is the predicted class another than the true one
     ): # itself
-        "Count more pixels; raises `PixsegError` if the shapes differ or a doubt lies outside 0..1."
-        doubt,wrong = _flat_pair(doubt, wrong, 'doubt')
+        "Count more pixels; raises `PixsegError` if the shapes differ or an uncertainty lies outside 0..1."
+        uncertainty,wrong = _flat_pair(uncertainty, wrong, 'uncertainty')
         bins = len(self.value)
-        i = (doubt*bins).long().clamp(0, bins-1)
+        i = (uncertainty*bins).long().clamp(0, bins-1)
         self.value = self.value+torch.stack([torch.bincount(i, o, minlength=bins).double() for o in (None, wrong)], 1)
         return self
 
 # %% ../nbs/10_uncertainty.ipynb #039fa238
 @patch
 def curve(self:Sparsification)->tuple[Tensor,Tensor]: # shares of pixels checked and errors found, `(bins+1,)`, 0..1
-    "The curve from (0,0) to (1,1), the most doubtful pixels first; raises `PixsegError` if nothing is wrong."
+    "The curve from (0,0) to (1,1), the most uncertain pixels first; raises `PixsegError` if nothing is wrong."
     total = self.value.sum(0)
     if not total[1]: raise PixsegError(f"none of {int(total[0])} pixels is wrong: there is no error to find")
     both = torch.cat([self.value.new_zeros(1, 2), self.value.flip(0).cumsum(0)])/total
@@ -252,7 +250,7 @@ def curve(self:Sparsification)->tuple[Tensor,Tensor]: # shares of pixels checked
 def found(self:Sparsification,
     share:float=.05, # of the pixels that are checked, 0..1
 )->float: # share of the errors among them, 0..1
-    "What share of all errors lies in the most doubtful pixels."
+    "What share of all errors lies in the most uncertain pixels."
     return float(np.interp(share, *self.curve()))
 
 # %% ../nbs/10_uncertainty.ipynb #813d570b
@@ -271,6 +269,7 @@ def plot(self:Sparsification, # noqa: F811
     frame:bool=True, # also draw oracle and chance
 ): # the axes
     "Errors found against pixels checked."
+    import matplotlib.pyplot as plt
     if ax is None: _,ax = plt.subplots(figsize=(4.6, 3.6), layout='constrained')
     rate = float(self.value[:,1].sum()/self.value[:,0].sum())
     if frame:
@@ -287,15 +286,15 @@ def sparsification(
     model:nn.Module, # from `load_model`
     root:str|Path, # data folder
     split:str='val', # 'train', 'val' or 'test'
-    doubt:Callable=entropy, # function from probabilities `(P,n)` to doubt `(P,)`, 0 sure .. 1 unsure
+    uncertainty:Callable=entropy, # function from probabilities `(P,n)` to `(P,)`, 0 sure .. 1 unsure
     temperature:float|None=None, # see `predict_probs`
     **kwargs # `part`, `bs`, `size`, `tta`: see `split_pixels`
 )->Sparsification: # counts of all labelled pixels
-    "How well doubt finds the errors of a split, void left out, at the labels' own resolution."
+    "How well uncertainty finds the errors of a split, void left out, at the labels' own resolution."
     counts,t = Sparsification(),_temperature(model, temperature)
     for logits,targ in split_pixels(model, root, split, **kwargs):
         probs = (logits/t).softmax(1)
-        counts.add(doubt(probs), probs.argmax(1) != targ)
+        counts.add(uncertainty(probs), probs.argmax(1) != targ)
     return counts
 
 # %% ../nbs/10_uncertainty.ipynb #6363c10d
@@ -319,16 +318,12 @@ def add_dropout(
 @contextmanager
 def _only_dropout(model):
     "`model` in evaluation mode with its dropout layers on; it leaves as it came."
-    modes = [(m, m.training) for m in model.modules()]
     drops = [m for m in model.modules() if isinstance(m, _drops) and m.p]
     if not drops: raise PixsegError("this network has no dropout layer, so all samples would be alike: "
                                     "train one with `add_dropout(model)`, and add it again after `load_model`")
-    try:
-        model.eval()
+    with evaluating(model):
         for m in drops: m.train()
         yield
-    finally:
-        for m,mode in modes: m.training = mode
 
 # %% ../nbs/10_uncertainty.ipynb #c51923b3
 class Samples(NamedTuple):
@@ -343,9 +338,9 @@ def _summary(samples):
     total,own,k = 0,0,0
     for p in samples: total,own,k = total+p,own+entropy(p[None])[0],k+1
     mean = total/k
-    all_doubt = entropy(mean[None])[0]
-    mutual = (all_doubt-own/k).clamp(min=0) # rounding may bring it below
-    return Samples(*(o.cpu().numpy() for o in (mean.argmax(0).byte(), mean, all_doubt, mutual)))
+    whole = entropy(mean[None])[0]
+    mutual = (whole-own/k).clamp(min=0) # rounding may bring it below
+    return Samples(*(o.cpu().numpy() for o in (mean.argmax(0).byte(), mean, whole, mutual)))
 
 # %% ../nbs/10_uncertainty.ipynb #8c2dd287
 @torch.inference_mode()

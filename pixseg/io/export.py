@@ -7,12 +7,13 @@ __all__ = ['export_onnx']
 
 # %% ../../nbs/io/export.ipynb #e492f81d
 import json
-import os
+from copy import deepcopy
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from .files import atomic
 from ..labels import PixsegError
 
 # %% ../../nbs/io/export.ipynb #00000039
@@ -21,17 +22,20 @@ def export_onnx(
     path:str|Path, # file to write, `*.onnx`
     size:tuple[int,int]|None=None, # fixed `(H,W)` of the input; default: the training size
 )->Path: # the file written
-    "Write the network as ONNX with a fixed input size and any batch size."
+    "Write the network as ONNX with a fixed input size and any batch size; raises `PixsegError`."
     try: import onnx, onnxscript # noqa: F401
     except ImportError as e:
-        raise PixsegError(f"ONNX export needs the package {e.name}: `pip install '.[onnx]'` brings it") from None
+        raise PixsegError(f"ONNX export needs the package {e.name}: `pip install onnx onnxscript` brings it") from None
     h,w = size or getattr(model, 'size', None) or (256, 256)
+    if min(h, w) < model.min_size:
+        raise PixsegError(f"the size is {h}x{w}, but this network needs at least {model.min_size} pixels a side: give a larger one")
+    if not getattr(model, 'card', None):
+        raise PixsegError("this network has no card that says what its outputs mean: write it with `save_model`, open it with `load_model`")
+    model = deepcopy(model).eval()
     x = torch.zeros(2, 3, h, w, device=next(model.parameters()).device)
-    program = torch.onnx.export(model.eval(), (x,), input_names=['image'], output_names=['logits'],
+    program = torch.onnx.export(model, (x,), input_names=['image'], output_names=['logits'],
                                 dynamo=True, verbose=False, dynamic_shapes=({0:torch.export.Dim('batch', min=1)},))
-    proto = program.model_proto
+    proto = program.model_proto # made anew each time it is asked for
     onnx.helper.set_model_props(proto, dict(pixseg=json.dumps(model.card)))
-    part = Path(path).with_suffix('.part')
-    onnx.save(proto, part)
-    os.replace(part, path)
+    with atomic(path) as part: onnx.save(proto, part)
     return Path(path)

@@ -8,6 +8,7 @@ __all__ = ['IMAGE_TYPES', 'atomic', 'cache_dir', 'PixsegWarning', 'tell', 'image
 
 # %% ../../nbs/io/files.ipynb #aa7698a8
 import os
+import unicodedata
 import uuid
 import warnings
 from collections import Counter, deque
@@ -101,17 +102,21 @@ def find_images(
     return files
 
 # %% ../../nbs/io/files.ipynb #00000032
-def unique_names(files, out):
-    "One output name for each file; names that meet get a number rather than overwrite each other."
-    used,targets = set(),{}
-    for f in files:
-        stem,k = Path(f).stem,1
-        while stem in used: stem,k = f'{Path(f).stem}-{k}',k+1
-        used.add(stem)
-        targets[f] = out/f'{stem}.png'
-    clash = next((f for f in files if targets[f].resolve() == Path(f).resolve()), None)
-    if clash: raise PixsegError(f"{clash} would be overwritten by its own mask: choose another --out")
-    return targets
+def unique_names(
+    names, # file paths, or any texts
+)->list[str]: # as many file names without ending, no two alike on any disk
+    "What stands before the ending of each name, with a number where names meet."
+    same = lambda o: unicodedata.normalize('NFC', o).casefold()
+    stems = [Path(o).stem or str(i) for i,o in enumerate(names)]
+    own,used,count,out = set(map(same, stems)),set(),Counter(),[]
+    for stem in stems:
+        name = stem
+        while same(name) in used or name != stem and same(name) in own:
+            count[same(stem)] += 1
+            name = f'{stem}-{count[same(stem)]}'
+        used.add(same(name))
+        out.append(name)
+    return out
 
 # %% ../../nbs/io/files.ipynb #56b5f249
 def ahead(

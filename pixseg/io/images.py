@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from .files import atomic, tell
 from ..labels import Labels, PixsegError
@@ -240,9 +240,12 @@ def save_mask(
     mask:np.ndarray, # uint8 `(H,W)` class ids
     labels:Labels, # their colours
     path:str|Path, # PNG to write
+    software:str='pixseg', # who wrote it: the file's `Software` note
 )->Path: # the file written
     "Write class ids as a PNG that carries its colours as a palette."
     im = Image.fromarray(np.asarray(mask, np.uint8))
     im.putpalette(labels.palette().flatten().tolist())
-    with atomic(path) as part: im.save(part, 'PNG')
+    note = PngImagePlugin.PngInfo()
+    note.add_text('Software', software)
+    with atomic(path) as part: im.save(part, 'PNG', pnginfo=note)
     return Path(path)
