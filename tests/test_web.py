@@ -1,0 +1,350 @@
+"The widgets without a browser: what they hand to a notebook, whose labels they show, how a watched training ends, what is uploaded."
+import io
+import subprocess
+import sys
+import types
+import warnings
+
+import anywidget._util
+import comm
+import numpy as np
+import pytest
+import torch
+from comm.base_comm import BaseComm
+from fastai.callback.core import Callback, CancelFitException
+from fastai.learner import Learner
+from IPython.core.formatters import DisplayFormatter
+from PIL import Image
+from traitlets.utils.bunch import Bunch
+
+from pixseg.data import seg_dls
+from pixseg.io.files import PixsegWarning
+from pixseg.io.images import save_mask
+from pixseg.io.streets import draw_street, draw_streets
+from pixseg.labels import CAMVID, Labels, PixsegError
+from pixseg.learner import seg_learner, seg_metrics
+from pixseg.modelfile import load_model, save_model
+from pixseg.predict import predict_mask
+from pixseg.uncertainty import confidence
+from pixseg.unet import UNet
+from pixseg.web.explorer import FeatureExplorer
+from pixseg.web.monitor import TrainMonitor
+from pixseg.web.predict_app import PredictApp, uploaded_files
+from pixseg.web.viewer import MaskBrowser
+
+VIEW = 'application/vnd.jupyter.widget-view+json'
+CLOCK = 'to go'
+
+
+def labelled(seed=0):
+    "A small network of random weights that knows its labels."
+    torch.manual_seed(seed)
+    net = UNet(CAMVID.n, width=4, depth=2)
+    net.labels,net.size = CAMVID,(96,128)
+    return net.eval()
+
+
+@pytest.fixture(scope='module')
+def streets(tmp_path_factory):
+    return draw_streets(tmp_path_factory.mktemp('data')/'streets', train=8, val=3, test=1, seed=0)
+
+
+def ours(root, *cbs):
+    "The learner of the course."
+    return seg_learner(seg_dls(root, bs=4, device='cpu', seed=0), UNet(CAMVID.n, width=4, depth=2), precision='fp32', cbs=cbs)
+
+
+def plain(root, *cbs):
+    "fastai's own, which calls no callback when a fit dies."
+    o = ours(root)
+    return Learner(o.dls, o.model, loss_func=o.loss_func, metrics=seg_metrics(CAMVID), cbs=cbs)
+
+
+LEARNERS = [ours, plain]
+
+
+def fit(learn, epochs=3, **kwargs):
+    with learn.no_bar(), learn.no_logging(): learn.fit(epochs, **kwargs)
+
+
+# ---- what a notebook is handed
+
+@pytest.fixture
+def colab(monkeypatch):
+    "What is there on Colab: its modules, its widget manager switched on, and a kernel that listens."
+    output = types.ModuleType('google.colab.output')
+    output._widgets = types.SimpleNamespace(_installed_url=None)
+    def enable(): output._widgets._installed_url = 'https://example.org/manager.js'
+    output.enable_custom_widget_manager = enable
+    for name,module in {'google.colab':types.ModuleType('google.colab'), 'google.colab.output':output}.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    class Listened(BaseComm):
+        def publish_msg(self, *args, **kwargs): pass
+    monkeypatch.setattr(comm, 'create_comm', Listened)
+    anywidget._util.enable_custom_widget_manager_once.cache_clear()
+    yield {VIEW:{'colab':{'custom_widget_manager':{'url':'https://example.org/manager.js'}}}}
+    anywidget._util.enable_custom_widget_manager_once.cache_clear()
+
+
+def watched(streets):
+    monitor = TrainMonitor(n=1, live=False)
+    fit(ours(streets), 1, cbs=monitor)
+    return monitor
+
+
+MAKE = dict(
+    MaskBrowser=lambda _: MaskBrowser(*[[o] for o in draw_street(1)], labels=CAMVID),
+    FeatureExplorer=lambda _: FeatureExplorer(labelled(), *draw_street(1)),
+    PredictApp=lambda _: PredictApp(labelled(), {'a street':draw_street(1)[0]}),
+    TrainMonitor=watched)
+
+
+@pytest.mark.parametrize('name', MAKE)
+def test_a_last_line_on_colab_carries_the_widget_manager(name, colab, streets):
+    o = MAKE[name](streets)
+    data,meta = DisplayFormatter().format(o)
+    assert data['text/plain'].startswith(name)
+    assert data[VIEW]['model_id'] == o.widget.model_id
+    assert meta == colab
+
+
+@pytest.mark.parametrize('name', MAKE)
+def test_elsewhere_nothing_is_added(name, streets):
+    data,meta = DisplayFormatter().format(MAKE[name](streets))
+    assert data['text/plain'].startswith(name) and meta == {}
+
+
+# ---- whose labels
+
+def told(f):
+    "What `f` gives, and the lines that were said."
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        return f(),[str(o.message) for o in caught if issubclass(o.category, PixsegWarning)]
+
+
+def test_masks_without_labels_are_numbered_and_told():
+    imgs,masks = [np.zeros((4,6,3), np.uint8)]*2,[np.zeros((4,6), np.uint8), np.full((4,6), 3)]
+    b,lines = told(lambda: MaskBrowser(imgs, masks))
+    assert b.labels.names == ('class 0', 'class 1', 'class 2', 'class 3') and b.labels.void is None
+    assert len(lines) == 1 and '\n' not in lines[0] and 'pass `labels`' in lines[0] and "'class 3'" in lines[0]
+    b,_ = told(lambda: MaskBrowser(imgs, masks[:1]*2, masks)) # the truth may hold more than was predicted
+    assert len(b.labels) == 4
+
+
+def test_masks_in_files_without_labels_are_numbered(tmp_path):
+    mask = np.array([[0,1,2]], np.uint8)
+    save_mask(mask, CAMVID, tmp_path/'a.png')
+    b,lines = told(lambda: MaskBrowser([np.zeros((1,3,3), np.uint8)], [tmp_path/'a.png']))
+    assert len(b.labels) == 3 and len(lines) == 1
+
+
+def test_a_mask_in_a_file_is_read_as_everywhere(tmp_path):
+    "A photograph that EXIF turns, and its mask drawn on the stored pixels: `read_mask` turns it along."
+    img,mask = draw_street(1)
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(img).save(tmp_path/'a.jpg', exif=exif)
+    save_mask(mask, CAMVID, tmp_path/'a.png')
+    b = MaskBrowser([tmp_path/'a.jpg'], [tmp_path/'a.png'], labels=CAMVID)
+    assert b.frames.sizes[0] == (128,96) and (b.steps[0](0)[0] == np.rot90(mask, -1)).all()
+    Image.fromarray(img).save(tmp_path/'colours.png')
+    with pytest.raises(PixsegError, match='a.jpg: the prediction: .*colours.png.*class ids'):
+        MaskBrowser([tmp_path/'a.jpg'], [tmp_path/'colours.png'], labels=CAMVID)
+
+
+def test_what_cannot_be_numbered_is_asked_for():
+    img,mask = np.zeros((2,2,3), np.uint8),np.array([[0,1],[255,0]], np.uint8)
+    with pytest.raises(PixsegError, match='255.*pass `labels`'): MaskBrowser([img], [mask])
+    with pytest.raises(PixsegError, match='pass `labels`'): MaskBrowser([img], lambda img: mask)
+    with pytest.raises(PixsegError, match='image 0: the prediction: class ids are whole numbers'): MaskBrowser([img], [mask/2])
+
+
+def test_labels_that_are_given_are_not_told():
+    b,lines = told(lambda: MaskBrowser([np.zeros((2,2,3), np.uint8)], [np.ones((2,2), np.uint8)], labels=Labels(('a', 'b'))))
+    assert b.labels.names == ('a', 'b') and lines == []
+
+
+def test_an_id_beyond_the_labels_has_a_remedy():
+    b,_ = told(lambda: MaskBrowser([np.zeros((2,2,3), np.uint8)], [np.ones((2,2), np.uint8)]))
+    with pytest.raises(PixsegError, match='pass `labels` that name it'): b.add_step([np.full((2,2), 7)], 'later')
+
+
+def test_exported_masks_do_not_meet(tmp_path):
+    imgs,masks = [np.zeros((2,2,3), np.uint8)]*4,[np.full((2,2), i, np.uint8) for i in range(4)]
+    names = ['a/x.jpg', 'b/x.jpg', 'x-1.png', 'X.png']
+    written = MaskBrowser(imgs, masks, labels=CAMVID, names=names).export_masks(tmp_path/'out')
+    assert len({o.name.lower() for o in written}) == 4 # also where `X.png` and `x.png` are one file
+    assert [int(np.asarray(Image.open(o))[0,0]) for o in written] == [0,1,2,3]
+
+
+# ---- how a watched training ends
+
+class Fail(Callback):
+    "Raise something when this event comes in the second epoch."
+    run_valid = False
+    def __init__(self, error, event='before_batch'): self.error,self.event = error,event
+    def __call__(self, event):
+        if event == self.event and self.learn.epoch == 1 and (self.learn.training or event == 'after_epoch'): raise self.error
+        return super().__call__(event)
+
+
+ERRORS = dict(interrupt=KeyboardInterrupt(), error=RuntimeError('out of memory'), cancelled=CancelFitException())
+
+
+def words(monitor):
+    "What the live view says."
+    return monitor.widget.children[0].value
+
+
+@pytest.mark.parametrize('event', ['before_batch', 'after_loss', 'after_epoch'])
+@pytest.mark.parametrize('how', ERRORS)
+@pytest.mark.parametrize('learner', LEARNERS)
+def test_a_training_that_breaks_off_is_called_stopped(learner, how, event, streets):
+    monitor,learn = TrainMonitor(n=1, live=False),learner(streets, Fail(ERRORS[how], event))
+    try: fit(learn, cbs=monitor)
+    except (KeyboardInterrupt, RuntimeError): assert how != 'cancelled'
+    assert 'stopped' in words(monitor) and CLOCK not in words(monitor)
+    assert 'TrainMonitor' in repr(monitor) and 'stopped' in repr(monitor)
+
+
+@pytest.mark.parametrize('how', ERRORS)
+@pytest.mark.parametrize('learner', LEARNERS)
+def test_so_is_one_whose_monitor_stays_with_the_learner(learner, how, streets):
+    monitor = TrainMonitor(n=1, live=False)
+    learn = learner(streets, monitor, Fail(ERRORS[how]))
+    try: fit(learn)
+    except (KeyboardInterrupt, RuntimeError): assert how != 'cancelled'
+    assert 'stopped' in words(monitor) and CLOCK not in words(monitor)
+
+
+@pytest.mark.parametrize('how', ERRORS)
+@pytest.mark.parametrize('learner', LEARNERS)
+def test_the_live_view_says_so_at_once(learner, how, streets, capsys):
+    "The box that stands under the cell, without anybody looking again."
+    monitor,learn = TrainMonitor(n=1, live=True, every=0),learner(streets, Fail(ERRORS[how]))
+    try: fit(learn, cbs=monitor)
+    except (KeyboardInterrupt, RuntimeError): pass
+    assert 'stopped' in monitor._widget.children[0].value and CLOCK not in monitor._widget.children[0].value
+
+
+class Listen(Callback):
+    "What the monitor says after every batch."
+    order = 70
+    def __init__(self, monitor): self.monitor,self.said = monitor,[]
+    def after_batch(self): self.said.append(words(self.monitor))
+
+
+def test_while_it_trains_it_says_how_long_it_will(streets):
+    monitor = TrainMonitor(n=1, live=False)
+    listen = Listen(monitor)
+    fit(ours(streets), 2, cbs=[monitor, listen])
+    assert all(CLOCK in o and 'stopped' not in o for o in listen.said)
+    assert '<b>done</b>: 2 epochs' in words(monitor)
+    assert CLOCK not in words(monitor)
+
+
+def test_a_training_that_was_stopped_can_go_on(streets):
+    monitor,fail = TrainMonitor(n=1, live=False),Fail(KeyboardInterrupt())
+    learn = ours(streets)
+    with pytest.raises(KeyboardInterrupt): fit(learn, cbs=[monitor, fail])
+    steps = len(monitor.losses)
+    fit(learn, 2, cbs=monitor)
+    assert 'done' in words(monitor) and len(monitor.losses) == steps+2*len(learn.dls.train)
+
+
+def test_an_error_in_the_monitor_is_an_error_of_the_fit(streets, monkeypatch):
+    "The monitor does not swallow what goes wrong in itself."
+    monitor = TrainMonitor(n=1, live=False)
+    monkeypatch.setattr(TrainMonitor, '_look', lambda self, name: 1/0)
+    with pytest.raises(ZeroDivisionError): fit(ours(streets), cbs=monitor)
+
+
+# ---- uploads
+
+def as_file(img, format='PNG'):
+    f = io.BytesIO()
+    Image.fromarray(img).save(f, format)
+    return f.getvalue()
+
+
+def as_seven(content, name='mine.png'): return {name:{'metadata':{'name':name, 'size':len(content)}, 'content':content}}
+def as_eight(content, name='mine.png'): return ({'name':name, 'type':'image/png', 'size':len(content), 'content':content},)
+
+
+@pytest.mark.parametrize('form', [as_seven, as_eight])
+@pytest.mark.parametrize('kind', [bytes, bytearray, memoryview])
+def test_uploads_of_either_ipywidgets(form, kind):
+    img = draw_street(5)[0]
+    assert uploaded_files(form(kind(b'ab'))) == [('mine.png', b'ab')]
+    app = PredictApp(labelled(), {'a street':draw_street(4)[0]})
+    app.pick.value = 'a street'
+    value = form(kind(as_file(img)))
+    app.upload.notify_change(Bunch(name='value', old=(), new=value, owner=app.upload, type='change')) # as the trait does
+    assert 'Not done' not in app.message.value and app.name == 'mine.png'
+    assert (app.mask == predict_mask(app.model(), img)).all()
+
+
+def upload(app, img, name='mine.png'):
+    "What arrives from the browser when a file was chosen, for the ipywidgets that is installed."
+    data = as_file(img)
+    if hasattr(app.upload, '_counter'):
+        app.upload.set_state({'metadata':[{'name':name}], 'data':[memoryview(data)], '_counter':app.upload._counter+1})
+    else: app.upload.set_state({'value':[dict(name=name, type='', size=len(data), last_modified=0, content=memoryview(data))]})
+
+
+def test_an_upload_that_can_be_read_but_is_no_photograph():
+    f = io.BytesIO()
+    Image.fromarray(np.zeros((64,64), np.uint16)).save(f, 'PNG')
+    app = PredictApp(labelled(), {})
+    app._safely(app._take, [('deep.png', f.getvalue())])
+    assert 'deep.png: ' in app.message.value and 'scaled to 0..255' in app.message.value and 'give a JPEG' not in app.message.value
+
+
+def test_the_list_names_what_is_shown():
+    "The name of the photograph before must not stay chosen: it could not be chosen again."
+    streets = {'one':draw_street(1)[0], 'two':draw_street(2)[0]}
+    app = PredictApp(labelled(), streets)
+    app.pick.value = 'one'
+    upload(app, draw_street(5)[0])
+    assert (app.name, app.pick.value) == ('mine.png', '')
+    app.pick.value = 'one'
+    assert app.name == 'one'
+    app.webcam._handle_custom_msg({'kind':'picture'}, [memoryview(as_file(draw_street(6)[0], 'JPEG'))])
+    assert (app.name, app.pick.value) == ('camera', '')
+    app.predict(streets['two'], 'two') # from Python: a name of the list
+    assert app.pick.value == 'two'
+    app.pick.value = 'one'
+    upload(app, np.zeros((1,1,3), np.uint8), 'small.png') # refused: the list goes on naming what is there
+    assert 'Not done' in app.message.value and (app.name, app.pick.value) == ('one', 'one')
+
+
+def test_the_same_file_can_be_uploaded_again():
+    app = PredictApp(labelled(), {'one':draw_street(1)[0]})
+    upload(app, draw_street(5)[0])
+    app.pick.value = 'one'
+    upload(app, draw_street(5)[0])
+    assert app.name == 'mine.png'
+
+
+# ---- how sure
+
+def test_the_app_is_as_sure_as_the_card_says(tmp_path):
+    net,img = labelled(),draw_street(3)[0]
+    cool = load_model(save_model(tmp_path/'cool.safetensors', net, CAMVID, (96,128), temperature=.1))
+    apps = [PredictApp(o) for o in (net, cool)]
+    for app in apps: app.predict(img)
+    maps = [app.browser.steps[0](0)[1]/255 for app in apps]
+    assert maps[1].mean() > maps[0].mean()+.1 # a low temperature is a surer network
+    for app,shown in zip(apps, maps, strict=True):
+        mask,conf = confidence(app.model(), img)
+        assert (app.mask == mask).all() and np.abs(shown-conf).max() < .01
+
+
+# ---- what an import costs
+
+@pytest.mark.parametrize('module', ['viewer', 'explorer', 'predict_app'])
+def test_fastai_is_not_needed_to_look(module):
+    code = f"import sys, pixseg.web.{module}; print(*[o for o in sys.modules if o.split('.')[0] == 'fastai'])"
+    out = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, check=True)
+    assert out.stdout.split() == []
