@@ -139,6 +139,18 @@ def test_a_mask_that_somebody_corrected_is_theirs(model, tmp_path):
     assert bytes_of(tmp_path) == before
 
 
+def test_the_viewer_writes_over_nothing_but_predictions(model, tmp_path):
+    from pixseg.web.viewer import MaskBrowser
+    img,mask = np.zeros((24, 32, 3), np.uint8),np.zeros((24, 32), np.uint8)
+    browser = MaskBrowser([img]*2, [mask]*2, labels=LABELS, names=['a.jpg', 'b.jpg'])
+    photo(tmp_path/'b.png')
+    before = bytes_of(tmp_path)
+    with pytest.raises(PixsegError, match=r'b\.png is there already'): browser.export_masks(tmp_path)
+    assert bytes_of(tmp_path) == before
+    for _ in range(2): written = browser.export_masks(tmp_path/'masks') # again: predictions may be replaced
+    assert [p.name for p in written] == ['a.png', 'b.png'] and all(map(is_prediction, written))
+
+
 def test_only_predictions_are_no_photographs(model, tmp_path):
     predict_files(model, [photo(tmp_path/'in'/'a.jpg')], tmp_path/'out')
     with pytest.raises(PixsegError, match='only predictions that pixseg wrote'): predict_files(model, [tmp_path/'out'], tmp_path/'more')
