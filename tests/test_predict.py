@@ -121,7 +121,7 @@ def test_the_same_command_again(model, tmp_path):
     for i,given in enumerate(([tmp_path], sorted(tmp_path.iterdir()))): # the folder, and what a shell makes of `folder/*`
         written,failed,told = quietly(model, given, tmp_path, with_overlay=True)
         assert [p.name for p in written] == ['0.png', '1.png', '2.png'] and not failed
-        assert any('6 of 9 files are masks or overlays that pixseg predicted earlier' in o for o in told)
+        assert any('6 of 9 files predicted earlier by pixseg' in o for o in told)
         assert i or any('6 files of an earlier prediction' in o and 'replaced' in o for o in told) # once for each folder
     after = bytes_of(tmp_path)
     assert sorted(after) == sorted(before) and after['0.png'] == before['0.png'] and after['1.png'] != before['1.png']
