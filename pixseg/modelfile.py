@@ -125,7 +125,7 @@ def check_card(
     for key,(wanted,right) in _facts.items():
         if key not in card and key not in ('size', 'temperature'): raise PixsegError(f"the card of {name} has no {key!r}: {remedy}")
         if key in card and not right(card[key]):
-            raise PixsegError(f"the card of {name} has {str(card[key])[:40]!r} as {key!r}, but this is {wanted}: {remedy}")
+            raise PixsegError(f"the card of {name} has {str(card[key])[:40]!r} as {key!r}, which should be {wanted}: {remedy}")
     try: labels = Labels.from_dict(card['labels'])
     except PixsegError as e: raise PixsegError(f"the card of {name} has labels that are none ({e}): {remedy}") from None
     if card['config'].get('n_classes') != labels.n:

@@ -36,6 +36,7 @@ from torch.profiler import ProfilerActivity, profile
 from ..data import seg_dls
 from ..device import keep_memory
 from ..encoder import load_encoder_weights
+from ..fit import SegLearner
 from ..io.files import atomic
 from ..io.folder import find_labels, find_pairs, label_table
 from ..labels import Labels, PixsegError
@@ -48,7 +49,6 @@ from ..predict import predict_mask
 from ..run.evaluate import evaluate
 from ..run.predict import predict_files
 from ..io.store import read_frames
-from ..fit import SegLearner
 from ..learner import seg_learner
 from ..run.train import EpochSeed, TimeBudget, make_model, plan_epochs, train_run
 from ..unet import UNet

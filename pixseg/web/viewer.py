@@ -30,6 +30,7 @@ from ..io.files import tell, unique_names
 from ..io.images import open_image, read_mask, save_mask
 from ..labels import Labels, PixsegError
 from ..metrics import accuracy, confusion, iou
+from ..run.predict import MARK, refuse_overwrite
 from ..show import error_colors, error_names, to_ids, error_map, overlay, show_grid
 
 # %% ../../nbs/web/viewer.ipynb #0000000b
@@ -552,12 +553,13 @@ def save(self:MaskBrowser,
 def export_masks(self:MaskBrowser,
     folder:str|Path, # where to write; made if missing
 )->list[Path]: # files written, in the order of the photographs
-    "Write the predictions of the step shown as palette PNGs, each named after its photograph."
+    "Write the predictions of the step shown as palette PNGs, named after their photographs, over nothing but predictions."
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     plain = [re.sub(r'[^\w.-]+', '_', Path(o).stem) or str(i) for i,o in enumerate(self.frames.names)]
     files = [folder/f'{o}.png' for o in unique_names([f'{o}.png' for o in plain])]
-    return [save_mask(self.steps[self.step](i)[0], self.labels, f) for i,f in enumerate(files)]
+    refuse_overwrite(dict(zip(files, self.frames.names)))
+    folder.mkdir(parents=True, exist_ok=True)
+    return [save_mask(self.steps[self.step](i)[0], self.labels, f, software=MARK) for i,f in enumerate(files)]
 
 # %% ../../nbs/web/viewer.ipynb #2d946c67
 class Shown:
