@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test readme clean
+.PHONY: demo test lint readme clean
 
 demo: .venv/.installed # draw street scenes, train a U-Net, judge it, write a picture and a table
 	$(BIN)/pixseg demo --out demo
@@ -10,6 +10,9 @@ demo: .venv/.installed # draw street scenes, train a U-Net, judge it, write a pi
 test: .venv/.installed-dev # every notebook is a test; tests/ has what a notebook cannot show
 	OMP_NUM_THREADS=1 $(BIN)/nbdev-test --n-workers 2
 	$(BIN)/python -m pytest -q tests
+
+lint: .venv/.installed-dev # ruff, mypy and, where there are node and eslint, the scripts; `make test` runs them, too
+	$(BIN)/python -m pytest -q -rs tests/test_lint.py
 
 readme: .venv/.installed-dev # README.md from nbs/index.ipynb
 	$(BIN)/python .ci/readme.py
@@ -29,4 +32,4 @@ readme: .venv/.installed-dev # README.md from nbs/index.ipynb
 	touch $@ .venv/.installed
 
 clean:
-	rm -rf .venv demo build dist *.egg-info
+	rm -rf .venv demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

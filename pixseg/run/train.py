@@ -44,7 +44,7 @@ from ..io.folder import block_split
 from ..labels import Labels, PixsegError
 from ..learner import seg_learner
 from ..modelfile import save_model
-from .config import check_knob, ConfigError, make_config, resume_config, RunConfig
+from .config import ConfigError, make_config, resume_config, RunConfig
 from ..show import show_grid
 from ..unet import UNet
 

@@ -43,8 +43,10 @@ function make(tag, attrs = {}, ...children) {
 
 // ---- the U ----
 
+export const describe = b => `${b.name}: ${b.c} ${b.c == 1 ? 'map' : 'maps'} of ${b.h}x${b.w}`
+
 function drawBox(b) {
-  const say = `${b.name}: ${b.c} ${b.c == 1 ? 'map' : 'maps'} of ${b.h}x${b.w}`
+  const say = describe(b)
   return make('g', { class: 'box', role: 'radio', tabindex: -1, 'data-part': b.name, 'aria-label': say },
     make('title', {}, say),
     // the deep boxes are thin; an unseen rectangle around each makes it easy to hit
@@ -54,10 +56,14 @@ function drawBox(b) {
     make('text', { x: b.x + b.bw / 2, y: b.y + b.bh + .17, 'font-size': .14 }, `${b.h}x${b.w}`))
 }
 
-function drawArrow({ x1, y1, x2, y2, color, wide }) {
-  const a = Math.atan2(y2 - y1, x2 - x1), tip = (d) => `${x2 - .1 * Math.cos(a + d)} ${y2 - .1 * Math.sin(a + d)}`
-  return make('path', { d: `M${x1} ${y1} L${x2} ${y2} M${tip(.5)} L${x2} ${y2} L${tip(-.5)}`, stroke: color,
-    'stroke-width': wide ? .035 : .02, fill: 'none', 'aria-hidden': true })
+// The line and the two strokes of the head, as the `d` of a path.
+export function arrowPath({ x1, y1, x2, y2 }) {
+  const a = Math.atan2(y2 - y1, x2 - x1), tip = d => `${x2 - .1 * Math.cos(a + d)} ${y2 - .1 * Math.sin(a + d)}`
+  return `M${x1} ${y1} L${x2} ${y2} M${tip(.5)} L${x2} ${y2} L${tip(-.5)}`
+}
+
+function drawArrow(arrow) {
+  return make('path', { d: arrowPath(arrow), stroke: arrow.color, 'stroke-width': arrow.wide ? .035 : .02, fill: 'none', 'aria-hidden': true })
 }
 
 function drawNet(net) {
@@ -95,6 +101,12 @@ function drawLarge(map, sheet, photo) {
     make('label', {}, 'photograph ', slider, ' map'))
 }
 
+// The item that an arrow key goes to from item `at` of `n`, around in a ring; none for another key.
+export function neighbour(key, at, n) {
+  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[key]
+  return step ? (at + step + n) % n : null
+}
+
 function render({ model, el }) {
   const root = make('div', { class: 'px-explorer', 'data-lm-suppress-shortcuts': 'true' }) // keep Lab's keys off the arrows
   const panel = make('div', { 'aria-live': 'polite' })
@@ -130,11 +142,10 @@ function render({ model, el }) {
 
   const onClick = e => { const box = e.target.closest('.box'); if (box) { choose(box.dataset.part); box.focus() } }
   const onKey = e => {
-    const box = e.target.closest?.('.box'), step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[e.key]
-    if (!box || !step) return
+    const box = e.target.closest?.('.box'), all = [...svg.querySelectorAll('.box')], to = neighbour(e.key, all.indexOf(box), all.length)
+    if (!box || to == null) return
     e.preventDefault(); e.stopPropagation()
-    const all = [...svg.querySelectorAll('.box')], next = all[(all.indexOf(box) + step + all.length) % all.length]
-    choose(next.dataset.part); next.focus()
+    choose(all[to].dataset.part); all[to].focus()
   }
   root.addEventListener('click', onClick)
   root.addEventListener('keydown', onKey)

@@ -5,17 +5,21 @@
 // does - opacity, classes, curtain, zoom, hover, next - happens in this file, so it goes on while a cell is running
 // and in a page saved to disk, where `model` is a plain object with the same five methods.
 //
-//   1  small helpers         3  layers: masks as pixels     5  the picture: pan, zoom, hover, curtain
-//   2  the store of bytes    4  the controls                6  state: what changes what, and the model
+//   1  small helpers                  4  the order of the frames      7  Stage: pan, zoom, hover, curtain, drawing
+//   2  the store of bytes             5  geometry                     8  Readout, Filmstrip, Keys, Panel
+//   3  layers: masks as pixels        6  the controls                 9  Viewer: what changes what, and the model
+//
+// What needs no browser is exported by name, and tested without one (tests/js).
 
 // ---------------------------------------------------------------------------------------------- 1 small helpers
 
-const clamp = (x, low, high) => Math.min(Math.max(x, low), high)
-const percent = (x, digits = 0) => isFinite(x) ? (100 * x).toFixed(digits) + '%' : '–'
-const css = ([r, g, b]) => `rgb(${r} ${g} ${b})`
+export const clamp = (x, low, high) => Math.min(Math.max(x, low), high)
+export const percent = (x, digits = 0) => isFinite(x) ? (100 * x).toFixed(digits) + '%' : '–'
+export const css = ([r, g, b]) => `rgb(${r} ${g} ${b})`
 
 // An element with attributes, listeners (onclick: f) and children. Names of files and classes come from anywhere,
 // so strings become text nodes, never HTML.
+/** @template {keyof HTMLElementTagNameMap} K @param {K} tag @returns {HTMLElementTagNameMap[K]} */
 function make(tag, attributes = {}, ...children) {
   const e = document.createElement(tag)
   for (const [key, value] of Object.entries(attributes)) {
@@ -40,7 +44,7 @@ const asBytes = v => v instanceof Uint8Array ? v : new Uint8Array(v.buffer, v.by
 const inflate = async bytes => new Uint8Array(await new Response(
   new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'))).arrayBuffer())
 
-const decodePhoto = (bytes, options) => createImageBitmap(new Blob([bytes], { type: 'image/jpeg' }), options)
+const decodePhoto = bytes => createImageBitmap(new Blob([bytes], { type: 'image/jpeg' }))
 
 function canvas(width, height) {
   const c = document.createElement('canvas')
@@ -51,12 +55,20 @@ function canvas(width, height) {
 
 // ------------------------------------------------------------------------------------------ 2 the store of bytes
 
+// What a frame at a step is made of: keys of the store.
+export const keysOf = (meta, step, i) => [`photo/${i}`, `pred/${step}/${i}`,
+  ...(meta.truth ? [`truth/${i}`] : []), ...(meta.conf ? [`conf/${step}/${i}`] : [])]
+
 // Bytes by key: 'photo/3', 'truth/3', 'pred/0/3' and 'conf/0/3' (step, frame), 'thumb/3'. What the model brought along
 // is simply there. The rest is asked for, one question at a time, so that somebody who runs through a thousand frames
 // does not leave a thousand questions behind: only the latest wish counts.
-class Store {
+export class Store {
   constructor(model, onarrive, room = 64e6) {
-    Object.assign(this, { model, onarrive, room, size: 0, asked: 0, wishes: {} })
+    this.model = model
+    this.onarrive = onarrive
+    this.room = room
+    this.size = this.asked = 0
+    this.wishes = {}         // who -> keys, most urgent first
     this.given = new Map()   // came with the model, never dropped
     this.lent = new Map()    // asked for; the longest unused go when `room` bytes are full
     this.failed = new Map()  // key -> what went wrong, in Python's words
@@ -108,13 +120,19 @@ class Store {
 }
 
 // Decoded pictures and masks, the few that were looked at last. A decoded frame is thirty times its bytes.
-class Decoded {
-  constructor(store, room = 96e6) { Object.assign(this, { store, room, size: 0, kept: new Map() }) }
+export class Decoded {
+  constructor(store, room = 96e6, decode = (key, bytes) => key.startsWith('photo') ? decodePhoto(bytes) : inflate(bytes)) {
+    this.store = store
+    this.room = room
+    this.decode = decode
+    this.size = 0
+    this.kept = new Map()
+  }
   async get(key) {
     let item = this.kept.get(key)
     if (!item) {
       const bytes = this.store.get(key)
-      item = { value: bytes && (key.startsWith('photo') ? decodePhoto(bytes) : inflate(bytes)), size: 0 }
+      item = { value: bytes && this.decode(key, bytes), size: 0 }
       this.kept.set(key, item)
       const v = item.value = await item.value
       if (this.kept.get(key) === item) this.size += item.size = v ? v.length ?? 4 * v.width * v.height : 0
@@ -132,10 +150,37 @@ class Decoded {
 // ------------------------------------------------------------------------------------- 3 layers: masks as pixels
 
 // A palette as 256 numbers of 4 bytes, red first in memory; a class that is off is transparent.
-function lookup(colors, on = () => true) {
+export function lookup(colors, on = _ => true) {
   const table = new Uint8ClampedArray(1024)
   colors.forEach((c, id) => table.set([...c, on(id) ? 255 : 0], 4 * id))
   return new Uint32Array(table.buffer)
+}
+
+// The share of every class in a mask.
+export function shares(mask) {
+  const counts = new Float64Array(256)
+  for (let p = 0; p < mask.length; p++) counts[mask[p]]++
+  return counts.map(c => c / mask.length)
+}
+
+// The layers that a view lays over the photograph, and whether that is grey.
+export const LAYERS = { prediction: ['pred'], truth: ['truth'], curtain: ['pred', 'truth'], errors: ['errors'], confidence: ['confidence'] }
+const isGrey = view => view === 'errors' || view === 'confidence'
+
+// What a layer says of pixel p, as a colour of `lookup`; 0 is nothing. None where the frame has no such thing.
+export function painter(layer, { pred, truth, conf }, meta, { palette, off }) {
+  const on = id => !off.has(id), void_ = meta.void ?? -1
+  if (layer === 'pred' || layer === 'truth') {
+    const colors = lookup(meta.palettes[palette], on), mask = layer === 'pred' ? pred : truth
+    return mask && (p => colors[mask[p]])
+  }
+  if (layer === 'confidence') {
+    const heat = lookup(meta.heat)
+    return conf && (p => on(pred[p]) ? heat[255 - conf[p]] : 0)
+  }
+  const [right, wrong, unjudged] = lookup(meta.errors.colors), shown = Array.from({ length: 256 }, (_, id) => on(id))
+  return truth && (p => truth[p] === void_ ? (shown[truth[p]] ? unjudged : 0)
+    : pred[p] === truth[p] ? (shown[pred[p]] ? right : 0) : shown[pred[p]] || shown[truth[p]] ? wrong : 0)
 }
 
 // Fill a canvas by asking `color(pixel number)` for every pixel.
@@ -158,7 +203,86 @@ function grey(photo, width, height) {
   return c
 }
 
-// ------------------------------------------------------------------------------------------------ 4 the controls
+// ------------------------------------------------------------------------------------- 4 the order of the frames
+
+// The score that an order sorts by: 'IoU' of 'worst IoU'.
+export const scoreOf = by => by.startsWith('worst ') ? by.slice(6) : null
+
+// The frames in the order asked for. A table has a row a frame and a column a score: nan where there is none, infinity
+// where nobody has counted yet.
+export class Ranking {
+  constructor(names, columns) {
+    this.names = names
+    this.columns = columns
+    this.sort('given', null)
+  }
+  sort(by, bytes) {
+    const { names } = this, score = scoreOf(by)
+    this.table = bytes?.length ? new Float32Array(bytes.slice().buffer) : null
+    this.order = [...names.keys()] // place -> frame
+    if (by === 'name') this.order.sort((a, b) => names[a] < names[b] ? -1 : names[a] > names[b] ? 1 : a - b)
+    if (score) this.order.sort((a, b) => {
+      const x = this.cell(a, score), y = this.cell(b, score)
+      return Number(isNaN(x)) - Number(isNaN(y)) || x - y || a - b // two infinities: nan, so by number
+    })
+    this.place = new Map(this.order.map((i, k) => [i, k])) // frame -> place
+    this.uncounted = !!score && this.order.some(i => this.cell(i, score) === Infinity)
+  }
+  cell(i, column) {
+    const c = this.columns.indexOf(column)
+    return this.table && c >= 0 ? this.table[i * this.columns.length + c] : NaN
+  }
+  from(i, by) { return this.order[clamp(this.place.get(i) + by, 0, this.order.length - 1)] } // so many places on, or the last
+  around(i) { return [1, 2, -1].map(d => this.order[this.place.get(i) + d]).filter(k => k != null) } // likely the next
+}
+
+// ---------------------------------------------------------------------------------------------------- 5 geometry
+
+// Where the frame lies on the stage, in CSS pixels. Its size is that of the frame on the stage, which is not yet that of
+// a frame still on its way. The stage's is kept, since a notebook hides everything for a moment when its theme changes.
+export class Box {
+  constructor(width, height) {
+    this.width = width // of the frame
+    this.height = height
+    this.wide = this.high = 0 // the stage
+    this.dpr = this.scale = this.fit = 1 // screen pixels a CSS pixel; CSS pixels a mask pixel: now, and to fit
+    this.x = this.y = 0 // the frame's corner
+    this.held = false // larger than fits, where the reader wants it
+  }
+  holds(width, height) { return this.width === width && this.height === height }
+  take(width, height) { Object.assign(this, { width, height, held: false }) } // a frame of another size is seen whole
+  stage(wide) { // as wide as there is room and as high as the frame needs, within reason
+    const high = Math.round(clamp(wide * this.height / this.width, 120, 620))
+    Object.assign(this, { wide, high, fit: Math.min(wide / this.width, high / this.height) })
+    if (this.scale <= this.fit) this.held = false // the stage has outgrown it
+    if (!this.held) this.scale = this.fit
+    this.place()
+  }
+  place() { // keep the frame in sight
+    const along = (at, room, size) => size <= room ? (room - size) / 2 : clamp(at, room - size, 0)
+    this.x = along(this.x, this.wide, this.width * this.scale)
+    this.y = along(this.y, this.high, this.height * this.scale)
+  }
+  pan(x, y) { Object.assign(this, { x, y }); this.place() }
+  // `by` 0 fits; else the point (x, y) of the stage stays where it is.
+  zoom(by, x = this.wide / 2, y = this.high / 2) {
+    const scale = by ? clamp(this.scale * by, this.fit, Math.max(40, this.fit)) : this.fit, k = scale / this.scale
+    Object.assign(this, { scale, held: scale > this.fit * 1.001 })
+    this.pan(x - (x - this.x) * k, y - (y - this.y) * k)
+  }
+  reveal({ px, py }) { // bring a pixel into sight, with a little around it
+    const edge = 2 * this.scale, along = (at, room, p) => clamp(at, edge - p * this.scale, room - edge - p * this.scale)
+    this.pan(along(this.x, this.wide, px), along(this.y, this.high, py))
+  }
+  pixel(x, y) { // the pixel of the frame at a point of the stage; none beside the frame
+    const px = Math.floor((x - this.x) / this.scale), py = Math.floor((y - this.y) / this.scale)
+    return x >= 0 && y >= 0 && x < this.wide && y < this.high ? this.inside({ px, py }) : null
+  }
+  inside(at) { return at.px >= 0 && at.py >= 0 && at.px < this.width && at.py < this.height ? at : null }
+  share(x) { return clamp((x - this.x) / (this.width * this.scale), 0, 1) } // of the frame's width, left of x
+}
+
+// ------------------------------------------------------------------------------------------------ 6 the controls
 
 const HELP = [['← →', 'previous, next frame'], ['Home End', 'first, last'], ['Space', 'mask on or off'],
   ['[ ]', 'less, more opacity'], ['1 … 5', 'view'], ['S', 'only the class under the pointer, or all again'],
@@ -240,264 +364,348 @@ function build(meta, act) {
   e.stepName = make('span', { class: 'pv-number pv-stepname' })
   e.steps = make('div', { class: 'pv-row pv-steps' }, e.play, e.step, e.stepName)
   e.film = make('div', { class: 'pv-film' })
-  e.strip = make('div', { class: 'pv-strip', role: 'group', 'aria-label': 'Frames', onscroll: () => act.film() }, e.film)
+  e.strip = make('div', { class: 'pv-strip', role: 'group', 'aria-label': 'Frames' }, e.film)
   e.root = make('div', { class: 'pv', role: 'group', 'aria-label': 'Mask viewer', tabindex: -1,
     'data-lm-suppress-shortcuts': 'true' }, // JupyterLab: these keys are ours, "m" must not turn the cell into text
     top, bar, make('div', { class: 'pv-main' }, make('div', { class: 'pv-left-side' }, e.stage, e.read, e.steps), classes), e.strip)
   return e
 }
 
-// ------------------------------------------------------------------------------------------------------ the viewer
+// ------------------------------------------------------------------------------------------------------- 7 Stage
 
-const THUMB = 92, VISITORS = new WeakMap() // how many views look at a model's frames
-
-function render({ model, el }) {
-  const meta = model.get('_meta'), n = meta.names.length, columns = meta.columns
-  const state = { shown: true, off: new Set(), step: 0 }
-  const store = new Store(model, () => { show(); film() }), decoded = new Decoded(store)
-  const act = { state, set, arrange, go, zoom, toggle, solo, play, help, film }
-  const e = build(meta, act)
-  let frame = null          // what is on the stage: {index, step, width, height, photo, pred, truth, conf}
-  let layers = {}           // canvases made from it
-  let order = [], table = null, place = null, ticket = 0, request = 0, timer = 0, probe = null
-  const box = { scale: 1, x: 0, y: 0, fit: 1, held: false, // CSS pixels a mask pixel, and where its corner is
-    wide: 0, high: 0, dpr: 1 } // the stage; kept, since a notebook hides everything for a moment when its theme changes
-
-  // --------------------------------------------------------------- 5 the picture: pan, zoom, hover, curtain
-
-  const keysOf = i => [`photo/${i}`, `pred/${state.step}/${i}`,
-    ...(meta.truth ? [`truth/${i}`] : []), ...(meta.conf ? [`conf/${state.step}/${i}`] : [])]
-
-  // Bring the wished frame on the stage. Between asking and having, the reader may have wished something else: the ticket tells.
-  async function show() {
-    const i = state.index, step = state.step, mine = ++ticket, keys = keysOf(i)
-    const around = [1, 2, -1].map(d => order[order.indexOf(i) + d]).filter(k => k != null)
-    store.want('frames', [...keys, ...around.flatMap(keysOf)])
-    caption()
-    const failed = keys.map(k => store.failed.get(k)).find(Boolean)
-    if (failed) return note(failed, true)
-    if (!keys.every(k => store.has(k))) return note('waiting for the kernel to send this frame …')
-    let got
-    try { got = await Promise.all(keys.map(k => decoded.get(k))) } catch (error) { return note(String(error), true) }
-    if (mine !== ticket) return
-    const at = name => got[keys.findIndex(k => k.startsWith(name))] ?? null
-    const [height, width] = meta.sizes[i]
-    const resized = !frame || frame.width !== width || frame.height !== height
-    frame = { index: i, step, width, height, photo: at('photo'), pred: at('pred'), truth: at('truth'), conf: at('conf') }
-    frame.shares = Object.fromEntries(['pred', 'truth'].map(k => [k, frame[k] && count(frame[k])]))
-    layers = {}
-    note('')
-    if (resized) { box.held = false; e.canvas.classList.remove('pv-grab'); resize() }
-    repaint()
+// The picture. It holds the frame that is seen, which may be another than the one wished for and still on its way.
+class Stage {
+  /** @param {ReturnType<typeof build>} e */
+  constructor(e, meta, state, slide) {
+    this.e = e
+    this.meta = meta
+    this.state = state
+    this.slide = slide       // told where the reader pulls the curtain
+    this.moved = () => {}    // called when another pixel may lie under the pointer, or another class in it
+    this.at = null           // where the reader looks: {x, y} the pointer on the stage, {px, py} a pixel gone to by keys
+    this.frame = null        // {index, step, width, height, photo, pred, truth, conf}
+    this.layers = {}         // canvases made from it
+    this.request = 0
+    this.drag = null
+    const [h, w] = meta.sizes[state.index]
+    this.box = new Box(w, h)
+    this.listen(e.canvas, e.curtain)
+    this.watch = new ResizeObserver(() => this.resize())
+    this.watch.observe(e.stage)
   }
-  function count(mask) {
-    const counts = new Float64Array(256)
-    for (let p = 0; p < mask.length; p++) counts[mask[p]]++
-    return counts.map(c => c / mask.length)
+  close() {
+    this.watch.disconnect()
+    cancelAnimationFrame(this.request)
+    this.show(null)
+    cancelAnimationFrame(this.request)
   }
-  function note(text, wrong = false) {
-    setText(e.note, text)
-    e.note.classList.toggle('pv-wrong', wrong)
-    if (wrong) { frame = null; draw() }
+
+  show(frame) { // or null, and the stage is empty
+    const empty = !this.frame
+    this.frame = frame
+    this.layers = {}
+    if (!frame || !this.box.holds(frame.width, frame.height)) this.drag = null // it took hold of what is gone
+    if (frame && (empty || !this.box.holds(frame.width, frame.height))) {
+      if (!this.box.holds(frame.width, frame.height)) this.box.take(frame.width, frame.height)
+      this.resize()
+    }
+    this.repaint()
   }
 
   // Masks change with the classes and the palette; opacity, curtain and zoom only place them anew, which is `draw`.
-  function repaint() {
-    if (!frame) return
-    const { width: w, height: h, pred, truth, conf } = frame, on = id => !state.off.has(id)
-    const colors = lookup(meta.palettes[state.palette], on), void_ = meta.void ?? -1
-    const by = (name, f) => { layers[name] = paint(layers[name], w, h, f) }
-    if (state.view === 'prediction' || state.view === 'curtain') by('pred', p => colors[pred[p]])
-    if (state.view === 'truth' || state.view === 'curtain') by('truth', p => colors[truth[p]])
-    if (state.view === 'errors') {
-      const [right, wrong, unjudged] = lookup(meta.errors.colors), shown = Array.from({ length: 256 }, (_, id) => on(id))
-      by('errors', p => truth[p] === void_ ? (shown[truth[p]] ? unjudged : 0)
-        : pred[p] === truth[p] ? (shown[pred[p]] ? right : 0) : shown[pred[p]] || shown[truth[p]] ? wrong : 0)
+  repaint() {
+    const { frame, layers, state } = this
+    if (frame) {
+      const { width: w, height: h } = frame
+      for (const name of LAYERS[state.view]) {
+        const color = painter(name, frame, this.meta, state)
+        if (color) layers[name] = paint(layers[name], w, h, color)
+      }
+      if (isGrey(state.view)) layers.grey ??= grey(frame.photo, w, h)
     }
-    if (state.view === 'confidence' && conf) {
-      const heat = lookup(meta.heat)
-      by('confidence', p => on(pred[p]) ? heat[255 - conf[p]] : 0)
-    }
-    if (state.view === 'errors' || state.view === 'confidence') layers.grey ??= grey(frame.photo, w, h)
-    legend()
-    caption()
-    draw()
+    this.moved()
+    this.draw()
   }
 
-  function draw() { request ||= requestAnimationFrame(drawNow) }
-  function drawNow() {
-    request = 0
-    const g = e.canvas.getContext('2d'), { dpr } = box
+  draw() { this.request ||= requestAnimationFrame(() => { this.request = 0; this.drawNow() }) }
+  drawNow() {
+    const { frame, layers, box, state } = this, g = this.e.canvas.getContext('2d'), { view } = state
     g.setTransform(1, 0, 0, 1, 0, 0)
-    g.clearRect(0, 0, e.canvas.width, e.canvas.height)
+    g.clearRect(0, 0, this.e.canvas.width, this.e.canvas.height)
+    this.placeCurtain()
     if (!frame) return
-    const { width: w, height: h } = frame, view = state.view
-    g.setTransform(box.scale * dpr, 0, 0, box.scale * dpr, box.x * dpr, box.y * dpr)
+    const { width: w, height: h } = frame, scale = box.scale * box.dpr
+    g.setTransform(scale, 0, 0, scale, box.x * box.dpr, box.y * box.dpr)
     g.globalAlpha = 1
-    g.imageSmoothingEnabled = box.scale * dpr < 4 // near enough to count pixels, show pixels
-    g.drawImage(layers.grey && view !== 'prediction' && view !== 'truth' && view !== 'curtain' ? layers.grey : frame.photo, 0, 0, w, h)
+    g.imageSmoothingEnabled = scale < 4 // near enough to count pixels, show pixels
+    g.drawImage(isGrey(view) ? layers.grey : frame.photo, 0, 0, w, h)
     g.imageSmoothingEnabled = false // a mean of Road and Sky is not a class
     g.globalAlpha = state.shown ? state.opacity : 0
-    if (view === 'curtain') {
-      const x = state.curtain * w
-      for (const [layer, from, to] of [[layers.pred, 0, x], [layers.truth, x, w]]) {
-        g.save()
-        g.beginPath()
-        g.rect(from, 0, to - from, h)
-        g.clip()
-        if (layer) g.drawImage(layer, 0, 0)
-        g.restore()
-      }
-    } else {
-      const layer = layers[{ prediction: 'pred' }[view] ?? view]
-      if (layer) g.drawImage(layer, 0, 0)
-    }
-    curtain()
+    const cut = view === 'curtain' ? state.curtain * w : w // the first layer left of it, the second right
+    LAYERS[view].forEach((name, k) => {
+      if (!layers[name]) return
+      g.save()
+      g.beginPath()
+      g.rect(k ? cut : 0, 0, k ? w - cut : cut, h)
+      g.clip()
+      g.drawImage(layers[name], 0, 0)
+      g.restore()
+    })
   }
-  function curtain() {
-    const on = state.view === 'curtain' && !!frame
+  placeCurtain() {
+    const { e, box, frame, state } = this, on = state.view === 'curtain' && !!frame
     e.curtain.hidden = e.left.hidden = e.right.hidden = !on
     if (!on) return
     e.curtain.style.transform = `translateX(${box.x + state.curtain * frame.width * box.scale}px)`
     setAttr(e.curtain, 'aria-valuenow', Math.round(100 * state.curtain))
   }
 
-  // The stage is as wide as there is room and as high as the frame needs, within reason.
-  function resize() {
-    const wide = e.stage.clientWidth, [h, w] = meta.sizes[state.index ?? 0], dpr = window.devicePixelRatio || 1
+  resize() {
+    const { e, box } = this, wide = e.stage.clientWidth, dpr = window.devicePixelRatio || 1
     if (!wide) return
-    const high = Math.round(clamp(wide * h / w, 120, 620))
-    e.stage.style.height = high + 'px'
+    box.stage(wide)
+    e.stage.style.height = box.high + 'px'
     e.canvas.width = Math.round(wide * dpr)
-    e.canvas.height = Math.round(high * dpr)
-    Object.assign(box, { wide, high, dpr: e.canvas.width / wide })
-    box.fit = Math.min(wide / w, high / h)
-    if (!box.held) Object.assign(box, { scale: box.fit, x: (wide - w * box.fit) / 2, y: (high - h * box.fit) / 2 })
-    place_()
+    e.canvas.height = Math.round(box.high * dpr)
+    box.dpr = e.canvas.width / wide
+    this.placed()
   }
-  function place_() { // keep the frame in sight
-    const [h, w] = meta.sizes[state.index ?? 0]
-    for (const [axis, room, size] of [['x', box.wide, w * box.scale], ['y', box.high, h * box.scale]])
-      box[axis] = size <= room ? (room - size) / 2 : clamp(box[axis], room - size, 0)
+  placed() { // the box has changed
+    const { e, box } = this
     setText(e.zoom, box.scale < 10 ? box.scale.toFixed(1) + '×' : Math.round(box.scale) + '×')
-    draw()
-  }
-  // `by` 0 fits; else the point (x, y) of the stage stays where it is.
-  function zoom(by, x = box.wide / 2, y = box.high / 2) {
-    const scale = by ? clamp(box.scale * by, box.fit, Math.max(40, box.fit)) : box.fit, k = scale / box.scale
-    Object.assign(box, { scale, x: x - (x - box.x) * k, y: y - (y - box.y) * k, held: scale > box.fit * 1.001 })
     e.canvas.classList.toggle('pv-grab', box.held)
-    place_()
+    this.moved()
+    this.draw()
   }
-  function follow() { // whoever reads pixel by pixel pans with it
-    const edge = 2 * box.scale
-    for (const [axis, room, p] of [['x', box.wide, probe?.px], ['y', box.high, probe?.py]])
-      if (p != null) box[axis] = clamp(box[axis], edge - p * box.scale, room - edge - p * box.scale)
-    place_()
+  zoom(by, x, y) { this.box.zoom(by, x, y); this.placed() }
+
+  point(event) { // where on the stage
+    const r = this.e.canvas.getBoundingClientRect()
+    return { x: event.clientX - r.left, y: event.clientY - r.top }
   }
-  function spot(event) { // where on the canvas, and which pixel of the frame
-    const r = e.canvas.getBoundingClientRect(), x = event.clientX - r.left, y = event.clientY - r.top
-    return { x, y, px: Math.floor((x - box.x) / box.scale), py: Math.floor((y - box.y) / box.scale) }
+  pixel() { // looked at: of the frame now on the stage, whatever was there when the pointer came
+    const { at, box } = this
+    return at && this.frame && ('px' in at ? box.inside(at) : box.pixel(at.x, at.y))
   }
-  const slide = x => set({ curtain: clamp((x - box.x) / (frame.width * box.scale), 0, 1) })
-
-  function read(px, py, aloud = false) { // the pixel under the pointer, in words
-    setAttr(e.read, 'aria-live', aloud ? 'polite' : 'off') // a moving mouse would never let a screen reader finish
-    const inside = frame && px >= 0 && py >= 0 && px < frame.width && py < frame.height
-    probe = inside ? { px, py } : null
-    e.read.replaceChildren()
-    if (!inside) return
-    const p = py * frame.width + px, at = k => frame[k] ? frame[k][p] : null, pred = at('pred'), truth = at('truth')
-    const chip = (word, id) => make('span', { class: 'pv-chip' }, make('span', { class: 'pv-dim' }, word),
-      make('span', { class: 'pv-swatch', style: `background:${css(meta.palettes[state.palette][id])}` }), meta.labels[id])
-    e.read.append(chip('predicted', pred))
-    if (truth != null) e.read.append(chip('truth', truth), make('span', { class: truth === meta.void ? 'pv-dim' : pred === truth ? 'pv-ok' : 'pv-bad' },
-      truth === meta.void ? 'not judged' : pred === truth ? '✓ right' : '✗ wrong'))
-    if (frame.conf) e.read.append(make('span', {}, make('span', { class: 'pv-dim' }, 'confidence '), percent(frame.conf[p] / 255)))
-    const k = meta.sizes[frame.index][2]
-    e.read.append(make('span', { class: 'pv-dim pv-end' }, `x ${px * k}, y ${py * k}`))
+  probe(dx, dy) { // the pixel beside it; first, the one in the middle
+    if (!this.frame) return
+    const { width: w, height: h } = this.frame, { px, py } = this.pixel() ?? { px: Math.floor(w / 2), py: Math.floor(h / 2) }
+    this.at = { px: clamp(px + dx, 0, w - 1), py: clamp(py + dy, 0, h - 1) }
+    this.box.reveal(this.at)
+    this.placed()
   }
-
-  let drag = null
-  e.canvas.addEventListener('pointerdown', event => {
-    if (event.button || !frame) return
-    e.canvas.setPointerCapture(event.pointerId)
-    drag = { x: event.clientX - box.x, y: event.clientY - box.y, pan: box.held }
-    if (!box.held && state.view === 'curtain') slide(spot(event).x)
-  })
-  e.canvas.addEventListener('pointermove', event => {
-    if (drag?.pan) { Object.assign(box, { x: event.clientX - drag.x, y: event.clientY - drag.y }); place_() }
-    const s = spot(event) // where the frame is now
-    if (drag && !drag.pan && state.view === 'curtain') slide(s.x)
-    read(s.px, s.py)
-  })
-  for (const type of ['pointerup', 'pointercancel']) e.canvas.addEventListener(type, () => { drag = null })
-  e.canvas.addEventListener('pointerleave', () => read(-1, -1))
-  e.canvas.addEventListener('dblclick', event => { const s = spot(event); zoom(box.held ? 0 : 3, s.x, s.y) })
-  e.canvas.addEventListener('wheel', event => { // a bare wheel scrolls the page, unless the reader is already inside the frame
-    if (!frame || !(event.ctrlKey || event.metaKey || box.held)) return
-    event.preventDefault()
-    const s = spot(event)
-    zoom(Math.exp(-clamp(event.deltaY, -60, 60) / 150), s.x, s.y)
-  }, { passive: false })
-  e.curtain.addEventListener('pointerdown', event => { e.curtain.setPointerCapture(event.pointerId); event.preventDefault(); e.curtain.focus() })
-  e.curtain.addEventListener('pointermove', event => { if (e.curtain.hasPointerCapture(event.pointerId)) slide(spot(event).x) })
-
-  // ------------------------------------------------------------ 6 state: what changes what, and the model
-
-  const TO_PYTHON = ['index', 'order', 'step'] // where the reader is; how he looks stays in the browser
-
-  function set(change) {
-    const was = { ...state }
-    Object.assign(state, change)
-    const changed = (...names) => names.some(k => state[k] !== was[k])
-    if (changed('order', 'step')) sort()
-    if (changed('index', 'step')) { show(); film(true) }
-    else if (changed('view', 'off', 'palette')) repaint()
-    else if (changed('opacity', 'curtain', 'shown')) draw()
-    if (changed('palette', 'order')) { thumbs.clear(); e.film.replaceChildren(); film(true) }
-    controls()
-    const news = TO_PYTHON.filter(k => state[k] !== was[k] && state[k] !== model.get(k) && !(k === 'step' && follows()))
-    if (news.length) { for (const k of news) model.set(k, state[k]); model.save_changes() }
-    if (changed('step') && follows() && model.get('step') !== -1) { model.set('step', -1); model.save_changes() }
+  classAt() { // the class that is seen at the pixel looked at
+    const at = this.pixel()
+    return at && classSeen(this.frame, at, this.state)
   }
-  const steps = () => model.get('steps')
-  const follows = () => state.step === steps().length - 1 // at the last step one stays with the newest
+  pull(event) { if (this.frame) this.slide(this.box.share(this.point(event).x)) }
 
-  // The table has a row a frame and a column a score: nan where there is none, infinity where nobody has counted yet.
-  const cell = (i, c) => table && columns.includes(c) ? table[i * columns.length + columns.indexOf(c)] : NaN
-  function sort() {
-    const bytes = model.get('_tables')[state.step], of = bytes && asBytes(bytes)
-    table = of?.length ? new Float32Array(of.slice().buffer) : null
-    order = [...Array(n).keys()]
-    const { names } = meta, c = state.order.slice(6)
-    if (state.order === 'name') order.sort((a, b) => names[a] < names[b] ? -1 : names[a] > names[b] ? 1 : a - b)
-    else if (state.order !== 'given') {
-      order.sort((a, b) => isNaN(cell(a, c)) - isNaN(cell(b, c)) || cell(a, c) - cell(b, c) || a - b)
-      if (order.some(i => cell(i, c) === Infinity)) model.send({ type: 'score', step: state.step })
+  listen(canvas, curtain) {
+    const { box } = this
+    canvas.addEventListener('pointerdown', event => {
+      if (event.button || !this.frame) return
+      canvas.setPointerCapture(event.pointerId)
+      this.drag = { x: event.clientX - box.x, y: event.clientY - box.y, pan: box.held }
+      if (!box.held && this.state.view === 'curtain') this.pull(event)
+    })
+    canvas.addEventListener('pointermove', event => {
+      this.at = this.point(event)
+      if (this.drag?.pan) { box.pan(event.clientX - this.drag.x, event.clientY - this.drag.y); this.placed() }
+      else if (this.drag && this.state.view === 'curtain') this.pull(event)
+      this.moved()
+    })
+    canvas.addEventListener('pointerleave', () => { this.at = null; this.moved() })
+    for (const type of ['pointerup', 'pointercancel']) canvas.addEventListener(type, () => { this.drag = null })
+    canvas.addEventListener('dblclick', event => { const { x, y } = this.point(event); this.zoom(box.held ? 0 : 3, x, y) })
+    canvas.addEventListener('wheel', event => { // a bare wheel scrolls the page, unless the reader is already inside the frame
+      if (!this.frame || !(event.ctrlKey || event.metaKey || box.held)) return
+      event.preventDefault()
+      const { x, y } = this.point(event)
+      this.zoom(Math.exp(-clamp(event.deltaY, -60, 60) / 150), x, y)
+    }, { passive: false })
+    curtain.addEventListener('pointerdown', event => { curtain.setPointerCapture(event.pointerId); event.preventDefault(); curtain.focus() })
+    curtain.addEventListener('pointermove', event => { if (curtain.hasPointerCapture(event.pointerId)) this.pull(event) })
+  }
+}
+
+// --------------------------------------------------------------------------- 8 Readout, Filmstrip, Keys, Panel
+
+// The class that a view shows at a pixel.
+export function classSeen(frame, { px, py }, { view, curtain }) {
+  const truth = view === 'truth' || (view === 'curtain' && px + .5 >= curtain * frame.width)
+  return ((truth && frame.truth) || frame.pred)[py * frame.width + px]
+}
+
+// A pixel in words: [how it looks, text, more] each.
+export function readOut(frame, { px, py }, meta, palette) {
+  const p = py * frame.width + px, k = meta.sizes[frame.index][2], pred = frame.pred[p], truth = frame.truth?.[p]
+  const chip = (word, id) => ['chip', word, meta.labels[id], css(meta.palettes[palette][id])]
+  const words = [chip('predicted', pred)]
+  if (truth != null) words.push(chip('truth', truth), truth === meta.void ? ['pv-dim', 'not judged']
+    : pred === truth ? ['pv-ok', '✓ right'] : ['pv-bad', '✗ wrong'])
+  if (frame.conf) words.push(['number', 'confidence ', percent(frame.conf[p] / 255)])
+  return [...words, ['pv-dim pv-end', `x ${px * k}, y ${py * k}`]]
+}
+
+// The pixel looked at, in words. It is written anew whenever the stage says that another may lie there.
+class Readout {
+  /** @param {ReturnType<typeof build>} e @param {Stage} stage */
+  constructor(e, meta, state, stage) {
+    this.e = e
+    this.meta = meta
+    this.state = state
+    this.stage = stage
+    this.said = ''
+    stage.moved = () => this.refresh()
+  }
+  refresh() {
+    const { e, stage } = this, at = stage.pixel(), words = at ? readOut(stage.frame, at, this.meta, this.state.palette) : []
+    const said = JSON.stringify(words)
+    if (said === this.said) return
+    this.said = said
+    setAttr(e.read, 'aria-live', at && at === stage.at ? 'polite' : 'off') // a moving mouse would never let a screen reader finish
+    const dim = text => make('span', { class: 'pv-dim' }, text)
+    e.read.replaceChildren(...words.map(([kind, text, more, color]) =>
+      kind === 'chip' ? make('span', { class: 'pv-chip' }, dim(text), make('span', { class: 'pv-swatch', style: `background:${color}` }), more)
+        : kind === 'number' ? make('span', {}, dim(text), more) : make('span', { class: kind }, text)))
+  }
+}
+
+const THUMB = 92
+
+// The first and the last thumbnail in sight.
+export const inSight = (scrolled, shelf, n) => {
+  const first = Math.floor(scrolled / THUMB)
+  return [first, Math.min(n - 1, first + Math.ceil(shelf / THUMB))]
+}
+
+// How far to scroll so that the thumbnail at a place is in sight: not at all if it is.
+export const scrolledTo = (place, scrolled, shelf) =>
+  place * THUMB < scrolled || (place + 1) * THUMB > scrolled + shelf ? (place + .5) * THUMB - shelf / 2 : scrolled
+
+// The strip draws only the thumbnails in sight, so ten thousand cost no more than ten.
+class Filmstrip {
+  /** @param {ReturnType<typeof build>} e @param {Store} store @param {Ranking} ranking */
+  constructor(e, meta, state, store, ranking, pick) {
+    this.e = e
+    this.meta = meta
+    this.state = state
+    this.store = store
+    this.ranking = ranking
+    this.pick = pick
+    this.thumbs = new Map() // frame -> button
+    this.request = this.shelf = 0 // the strip's width
+    e.strip.hidden = meta.names.length < 2
+    e.film.style.width = `${meta.names.length * THUMB}px`
+    e.strip.addEventListener('scroll', () => this.draw())
+    this.watch = new ResizeObserver(() => this.draw())
+    this.watch.observe(e.strip)
+  }
+  close() {
+    this.watch.disconnect()
+    cancelAnimationFrame(this.request)
+    this.clear()
+  }
+  clear() {
+    this.thumbs.clear()
+    this.e.film.replaceChildren()
+  }
+  follow() { // the frame that the reader went to
+    const { strip } = this.e, to = scrolledTo(this.ranking.place.get(this.state.index), strip.scrollLeft, this.width())
+    if (to !== strip.scrollLeft) strip.scrollLeft = to
+    this.draw()
+  }
+  width() { return this.shelf = this.e.strip.clientWidth || this.shelf }
+  draw() { this.request ||= requestAnimationFrame(() => { this.request = 0; this.drawNow() }) }
+  drawNow() {
+    const { e, meta, state, store, ranking, thumbs } = this
+    const [first, last] = inSight(e.strip.scrollLeft, this.width(), meta.names.length), seen = ranking.order.slice(first, last + 1)
+    const score = scoreOf(state.order) ?? 'IoU'
+    for (const [i, b] of thumbs) if (!seen.includes(i)) { b.remove(); thumbs.delete(i) }
+    seen.forEach((i, k) => {
+      const b = thumbs.get(i) ?? this.add(i), v = ranking.cell(i, score)
+      b.style.transform = `translateX(${(first + k) * THUMB}px)`
+      setAttr(b, 'aria-current', i === state.index)
+      setText(b.lastChild, isFinite(v) ? v.toFixed(2) : '')
+      this.paint(b, i)
+    })
+    store.want('thumbs', seen.filter(i => !store.has(`photo/${i}`)).map(i => `thumb/${i}`))
+  }
+  add(i) {
+    const name = this.meta.names[i], b = make('button', { type: 'button', class: 'pv-thumb', tabindex: -1, title: name,
+      'aria-label': name, onclick: () => this.pick(i) }, make('canvas', { width: 80, height: 60 }), make('span', {}))
+    this.thumbs.set(i, b)
+    this.e.film.append(b)
+    return b
+  }
+  async paint(b, i) {
+    const { meta, state, store } = this, key = `pred/${state.step}/${i}`
+    const photo = store.get(`photo/${i}`) ?? store.get(`thumb/${i}`), pred = photo && store.get(key)
+    const what = photo ? `${pred ? key : 'photo'} ${state.palette}` : ''
+    if (!photo || b.dataset.what === what) return
+    b.dataset.what = what
+    const g = b.firstChild.getContext('2d'), [h, w] = meta.sizes[i], k = Math.min(80 / w, 60 / h)
+    const x = (80 - k * w) / 2, y = (60 - k * h) / 2, colors = lookup(meta.palettes[state.palette])
+    // What cannot be decoded is said on the stage, once somebody goes there.
+    const [bitmap, mask] = await Promise.all([decodePhoto(photo), pred && inflate(pred)].map(o => Promise.resolve(o).catch(() => null)))
+    if (b.dataset.what === what) { // no later step has overtaken this one
+      g.clearRect(0, 0, 80, 60)
+      g.globalAlpha = 1
+      if (bitmap) g.drawImage(bitmap, x, y, k * w, k * h)
+      g.globalAlpha = .5
+      if (mask) g.drawImage(paint(null, w, h, p => colors[mask[p]]), x, y, k * w, k * h)
     }
-    place = new Map(order.map((i, k) => [i, k]))
+    bitmap?.close()
   }
-  function arrange(order_) { // whoever asks for the worst wants to see it
-    set({ order: order_ })
-    if (order_.startsWith('worst ')) set({ index: order[0] })
-  }
-  function go(by) { set({ index: order[clamp(place.get(state.index) + by, 0, n - 1)] }) }
-  function toggle(id) {
-    const off = new Set(state.off)
-    if (!off.delete(id)) off.add(id)
-    set({ off })
-  }
-  const alone = id => !state.off.has(id) && state.off.size === meta.labels.length - 1
-  function solo(id) { set({ off: alone(id) ? new Set() : new Set([...meta.labels.keys()].filter(k => k !== id)) }) }
-  function play() {
-    clearInterval(timer)
-    timer = timer ? 0 : setInterval(() => set({ step: (state.step + 1) % steps().length }), 400)
-    controls()
-  }
-  function help() { e.keys.hidden = !e.keys.hidden; controls() }
+}
 
-  function controls() { // bring every control in line with the state
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
+const KEYS = { ArrowLeft: ['go', -1], ArrowRight: ['go', 1], Home: ['go', -Infinity], End: ['go', Infinity],
+  ' ': ['mask'], m: ['mask'], '[': ['fade', -.1], ']': ['fade', .1], s: ['only'], '?': ['help'], Escape: ['help', false],
+  '+': ['zoom', 1.5], '=': ['zoom', 1.5], '-': ['zoom', 1 / 1.5], 0: ['zoom', 0] }
+
+// What a key means on what has the focus ('canvas', 'curtain', 'button', 'input' or anything else): [name of an action, ...].
+export function action(key, shift, on, views) {
+  const arrow = ARROWS[key], view = views[Number(key) - 1]
+  if (on === 'input' || (on === 'button' && key === ' ')) return null // theirs
+  if (on === 'curtain' && arrow?.[0]) return ['draw', .02 * arrow[0]]
+  if (on === 'canvas' && shift && arrow) return ['probe', ...arrow]
+  if (view) return ['look', view]
+  return KEYS[key] ?? KEYS[key.toLowerCase()] ?? null
+}
+
+class Keys {
+  /** @param {ReturnType<typeof build>} e */
+  constructor(e, views, act) {
+    const of = target => target === e.canvas ? 'canvas' : target === e.curtain ? 'curtain'
+      : target.matches('input, select') ? 'input' : target.matches('button') ? 'button' : ''
+    e.root.addEventListener('keydown', event => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return
+      const [name, ...more] = action(event.key, event.shiftKey, of(event.target), views) ?? []
+      if (name) { act[name](...more); event.preventDefault() }
+      event.stopPropagation() // the classic notebook listens further up
+    })
+  }
+}
+
+// Words, numbers and pressed buttons around the picture.
+class Panel {
+  /** @param {ReturnType<typeof build>} e @param {Ranking} ranking */
+  constructor(e, meta, state, ranking) {
+    this.e = e
+    this.meta = meta
+    this.state = state
+    this.ranking = ranking
+    this.notes = { frame: '', scores: '' } // what there is to say of either; the frame goes first
+  }
+  note(about, text, wrong = false) {
+    const { e, notes } = this
+    notes[about] = text
+    if (about === 'frame') e.note.classList.toggle('pv-wrong', wrong)
+    setText(e.note, notes.frame || notes.scores)
+  }
+  controls(steps, playing) { // bring every control in line with the state
+    const { e, state, ranking } = this, k = ranking.place.get(state.index)
     for (const [view, b] of Object.entries(e.views)) setAttr(b, 'aria-pressed', state.view === view)
     setAttr(e.mask, 'aria-pressed', state.shown)
     setAttr(e.palette, 'aria-pressed', state.palette === 'safe')
@@ -505,174 +713,233 @@ function render({ model, el }) {
     if (+e.opacity.value !== state.opacity) e.opacity.value = state.opacity
     setText(e.percent, percent(state.shown ? state.opacity : 0))
     if (e.order.value !== state.order) e.order.value = state.order
-    const k = place.get(state.index)
     e.prev.disabled = k === 0
-    e.next.disabled = k === n - 1
-    const many = steps().length
-    e.steps.hidden = many < 2
-    e.step.max = many - 1
+    e.next.disabled = k === ranking.order.length - 1
+    e.steps.hidden = steps.length < 2
+    e.step.max = String(steps.length - 1)
     e.step.value = state.step
-    setText(e.stepName, `${steps()[state.step] || state.step + 1}`)
-    setText(e.play, timer ? '❚❚' : '▸')
+    setText(e.stepName, `${steps[state.step] || state.step + 1}`)
+    setText(e.play, playing ? '❚❚' : '▸')
     e.rows.forEach(({ toggle, solo }, id) => {
       setAttr(toggle, 'aria-pressed', !state.off.has(id))
-      setAttr(solo, 'aria-pressed', alone(id))
+      setAttr(solo, 'aria-pressed', isAlone(state.off, id, this.meta.labels.length))
     })
   }
-  function caption() { // words and numbers around the picture
-    const i = state.index
+  caption(frame) {
+    const { e, meta, state, ranking } = this, { labels, columns } = meta, i = state.index
     setText(e.name, meta.names[i])
     e.name.title = meta.names[i]
-    setText(e.place, `${place.get(i) + 1} of ${n}`)
-    const scores = columns.filter(c => !meta.labels.includes(c) || c === state.order.slice(6)).map(c => [c, cell(i, c)])
+    setText(e.place, `${ranking.place.get(i) + 1} of ${meta.names.length}`)
+    const scores = columns.filter(c => !labels.includes(c) || c === scoreOf(state.order)).map(c => [c, ranking.cell(i, c)])
     setText(e.score, scores.filter(([, v]) => v < Infinity).map(([c, v]) => `${c} ${v.toFixed(3)}`).join('   '))
-    const shares = frame?.index === i ? frame.shares[state.view === 'truth' ? 'truth' : 'pred'] : null
-    const most = shares ? Math.max(...shares) : 1
+    const wished = frame?.index === i && frame.step === state.step
+    const share = wished ? frame.shares[state.view === 'truth' ? 'truth' : 'pred'] : null, most = share ? Math.max(...share) : 1
     e.rows.forEach((r, id) => {
       r.swatch.style.background = css(meta.palettes[state.palette][id])
-      r.row.classList.toggle('pv-absent', !shares?.[id])
-      setText(r.share, shares ? percent(shares[id], 1) : '')
-      r.bar.style.width = shares ? `${100 * shares[id] / most}%` : 0
-      const iou = cell(i, meta.labels[id])
+      r.row.classList.toggle('pv-absent', !share?.[id])
+      setText(r.share, share ? percent(share[id], 1) : '')
+      r.bar.style.width = share ? `${100 * share[id] / most}%` : 0
+      const iou = ranking.cell(i, labels[id])
       setText(r.iou, isFinite(iou) ? iou.toFixed(2) : '')
     })
-    const with_ = columns.some(c => meta.labels.includes(c))
-    e.head.hidden = !with_
-    e.root.classList.toggle('pv-unscored', !with_)
+    const scored = columns.some(c => labels.includes(c))
+    e.head.hidden = !scored
+    e.root.classList.toggle('pv-unscored', !scored)
     setAttr(e.canvas, 'aria-label', `${meta.names[i]}, ${state.view}`)
   }
-  function legend() { // what the colours mean where they are not those of the classes
-    const { view } = state, swatch = (color, word) => [make('span', { class: 'pv-swatch', style: `background:${color}` }), word]
+  legend() { // what the colours mean where they are not those of the classes
+    const { e, meta, state: { view } } = this
+    const swatch = (color, word) => [make('span', { class: 'pv-swatch', style: `background:${color}` }), word]
     e.legend.replaceChildren()
     if (view === 'errors') meta.errors.names.forEach((w, k) => e.legend.append(...swatch(css(meta.errors.colors[k]), w)))
     if (view === 'confidence') e.legend.append('unsure', make('span', { class: 'pv-ramp',
       style: `background:linear-gradient(90deg, ${[255, 192, 128, 64, 0].map(k => css(meta.heat[k])).join(',')})` }), 'sure')
     e.legend.hidden = !e.legend.childNodes.length
   }
+}
 
-  // The strip draws only the thumbnails in sight, so ten thousand cost no more than ten.
-  const thumbs = new Map()
-  let filming = 0, shelf = 0 // the strip's width
-  function film(follow = false) {
-    e.strip.hidden = n < 2
-    e.film.style.width = `${n * THUMB}px`
-    const k = place.get(state.index)
-    shelf = e.strip.clientWidth || shelf
-    if (follow && (k * THUMB < e.strip.scrollLeft || (k + 1) * THUMB > e.strip.scrollLeft + shelf)) e.strip.scrollLeft = (k + .5) * THUMB - shelf / 2
-    filming ||= requestAnimationFrame(() => { filming = 0; filmNow() })
-  }
-  function filmNow() {
-    const first = Math.floor(e.strip.scrollLeft / THUMB), last = Math.min(n - 1, first + Math.ceil(shelf / THUMB))
-    const seen = order.slice(first, last + 1)
-    for (const [i, b] of thumbs) if (!seen.includes(i)) { b.remove(); thumbs.delete(i) }
-    seen.forEach((i, k) => {
-      if (!thumbs.has(i)) {
-        const b = make('button', { type: 'button', class: 'pv-thumb', tabindex: -1, title: meta.names[i],
-          'aria-label': meta.names[i], onclick: () => set({ index: i }) }, make('canvas', { width: 80, height: 60 }), make('span', {}))
-        thumbs.set(i, b)
-        e.film.append(b)
-      }
-      const b = thumbs.get(i), c = state.order.startsWith('worst ') ? state.order.slice(6) : columns.includes('IoU') ? 'IoU' : null
-      b.style.transform = `translateX(${(first + k) * THUMB}px)`
-      setAttr(b, 'aria-current', i === state.index)
-      const v = c ? cell(i, c) : NaN
-      setText(b.lastChild, isFinite(v) ? v.toFixed(2) : '')
-      miniature(b, i)
-    })
-    store.want('thumbs', seen.filter(i => !store.has(`photo/${i}`)).map(i => `thumb/${i}`))
-  }
-  async function miniature(b, i) {
-    const photo = store.get(`photo/${i}`) ?? store.get(`thumb/${i}`), key = `pred/${state.step}/${i}`, pred = photo && store.get(key)
-    const what = photo ? `${pred ? key : 'photo'} ${state.palette}` : ''
-    if (!photo || b.dataset.what === what) return
-    b.dataset.what = what
-    const c = b.firstChild, g = c.getContext('2d'), [h, w] = meta.sizes[i], k = Math.min(80 / w, 60 / h)
-    const x = (80 - k * w) / 2, y = (60 - k * h) / 2
-    const [bitmap, mask] = await Promise.all([decodePhoto(photo), pred && inflate(pred)])
-    g.clearRect(0, 0, 80, 60)
-    g.globalAlpha = 1
-    g.drawImage(bitmap, x, y, k * w, k * h)
-    bitmap.close()
-    if (!mask) return
-    const colors = lookup(meta.palettes[state.palette])
-    g.globalAlpha = .5
-    g.drawImage(paint(null, w, h, p => colors[mask[p]]), x, y, k * w, k * h)
+// ------------------------------------------------------------------------------------------------------ 9 Viewer
+
+export const isAlone = (off, id, n) => !off.has(id) && off.size === n - 1
+
+// The classes that are off when only one is to be seen; all are on again if it is alone already.
+export const soloed = (off, id, n) => new Set(isAlone(off, id, n) ? [] : [...Array(n).keys()].filter(k => k !== id))
+
+const TO_PYTHON = ['index', 'order', 'step'] // where the reader is; how he looks stays in the browser
+const VISITORS = new WeakMap() // how many views look at a model's frames
+
+class Viewer {
+  constructor(model, el) {
+    this.model = model
+    const meta = this.meta = model.get('_meta')
+    const from = k => this.fromModel(k)
+    this.state = { shown: true, index: from('index'), order: from('order'), step: from('step'), view: from('view'), opacity: from('opacity'),
+      curtain: from('curtain'), off: from('off'), palette: from('palette') }
+    this.ticket = this.timer = 0
+    this.seek = false // somebody asked for the worst, and nobody knows yet which that is
+    this.store = new Store(model, () => { this.show(); this.film.draw() })
+    this.decoded = new Decoded(this.store)
+    this.ranking = new Ranking(meta.names, meta.columns)
+    const e = this.e = build(meta, this)
+    this.stage = new Stage(e, meta, this.state, curtain => this.set({ curtain }))
+    this.readout = new Readout(e, meta, this.state, this.stage)
+    this.film = new Filmstrip(e, meta, this.state, this.store, this.ranking, index => this.set({ index }))
+    this.panel = new Panel(e, meta, this.state, this.ranking)
+    new Keys(e, meta.views, this)
+    this.hear()
+    this.pack = model.get('_pack')
+    VISITORS.set(this.pack, (VISITORS.get(this.pack) ?? 0) + 1)
+    for (const p of this.packs()) this.store.take(p)
+    el.append(e.root)
+    this.sort()
+    this.stage.resize()
+    this.panel.legend()
+    this.show()
+    this.controls()
+    this.film.follow()
   }
 
-  function key(event) {
-    const { target } = event, typing = target.matches('input, select'), shift = event.shiftKey
-    if (event.ctrlKey || event.metaKey || event.altKey) return
-    const at = probe ?? { px: Math.floor(frame?.width / 2), py: Math.floor(frame?.height / 2) }
-    const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key]
-    const f = {
-      ArrowLeft: () => go(-1), ArrowRight: () => go(1), Home: () => go(-n), End: () => go(n),
-      ' ': target.matches('button') ? null : () => set({ shown: !state.shown }), m: () => set({ shown: !state.shown }),
-      '[': () => set({ opacity: clamp(state.opacity - .1, 0, 1) }), ']': () => set({ opacity: clamp(state.opacity + .1, 0, 1) }),
-      s: () => probe && solo(frame.pred[probe.py * frame.width + probe.px]), '?': help, Escape: () => { e.keys.hidden = true; controls() },
-      '+': () => zoom(1.5), '=': () => zoom(1.5), '-': () => zoom(1 / 1.5), 0: () => zoom(0) }
-    meta.views.forEach((view, k) => { f[k + 1] = () => set({ view }) })
-    let todo = f[event.key] ?? f[event.key.toLowerCase()]
-    if (target === e.curtain && move?.[0]) todo = () => set({ curtain: clamp(state.curtain + .02 * move[0], 0, 1) })
-    else if (target === e.canvas && shift && move && frame) todo = () => { read(at.px + move[0], at.py + move[1], true); follow() }
-    if (typing) todo = null
-    if (todo) { todo(); event.preventDefault() }
-    event.stopPropagation() // the classic notebook listens further up
-  }
-  e.root.addEventListener('keydown', key)
-
-  // What Python sets, the view obeys.
-  const ids = names => new Set(names.map(o => meta.labels.indexOf(o)))
-  const pull = { index: 0, opacity: 0, curtain: 0, view: 0, order: 0, palette: 0,
-    off: ids, step: s => s < 0 ? steps().length + s : s }
-  const fromModel = k => pull[k] ? pull[k](model.get(k)) : model.get(k)
-  const heard = Object.fromEntries(Object.keys(pull).map(k => [`change:${k}`, () => {
-    const value = fromModel(k)
-    if (k === 'off' ? [...value].join() !== [...state.off].join() : value !== state[k]) set({ [k]: value })
-  }]))
-  heard['change:steps'] = () => { // one more set of predictions: take it, and go on to it if the reader is at the newest
-    const many = steps().length
-    for (let s = 0; s < many; s++) store.take(model.get(`_step${s}`))
-    if (model.get('step') === -1 && state.step === many - 2) set({ step: many - 1 })
-    else controls()
-  }
-  heard['change:_tables'] = () => { sort(); caption(); film(); controls() }
-  heard['msg:custom'] = message => { if (message.type === 'scored') note(message.done < n ? `scoring ${message.done} of ${n} …` : '') }
-  for (const [name, f] of Object.entries(heard)) model.on(name, f)
-
-  const packs = () => [model.get('_pack'), ...steps().map((_, s) => model.get(`_step${s}`))]
-  const pack = model.get('_pack')
-  VISITORS.set(pack, (VISITORS.get(pack) ?? 0) + 1)
-  for (const p of packs()) store.take(p)
-  el.append(e.root)
-  const start = Object.fromEntries(Object.keys(pull).map(k => [k, fromModel(k)]))
-  Object.assign(state, start)
-  sort()
-  const watch = new ResizeObserver(() => { resize(); film() })
-  watch.observe(e.stage)
-  show()
-  controls()
-  film(true)
-
-  return () => { // the cell was run again, or closed: leave nothing behind
-    ticket++
-    clearInterval(timer)
-    cancelAnimationFrame(request)
-    cancelAnimationFrame(filming)
-    watch.disconnect()
-    for (const [name, f] of Object.entries(heard)) model.off(name, f)
-    store.close()
-    decoded.kept.clear()
-    thumbs.clear()
-    e.root.remove()
-    for (const part in e) delete e[part] // notebooks keep old views, and with them this function: keep nothing through it
-    frame = layers = null
+  close() { // the cell was run again, or closed: leave nothing behind
+    const { model, pack } = this
+    this.ticket++
+    clearInterval(this.timer)
+    for (const [name, f] of Object.entries(this.heard)) model.off(name, f)
+    this.stage.close()
+    this.film.close()
+    this.store.close()
+    this.decoded.kept.clear()
+    this.e.root.remove()
     const left = VISITORS.get(pack) - 1
     VISITORS.set(pack, left)
     if (left) return
     // Nobody looks any more, but the model stays as long as its Python half. It need not hold megabytes meanwhile.
-    for (const p of packs()) for (const k of Object.keys(p ?? {})) delete p[k]
+    for (const p of this.packs()) for (const k of Object.keys(p ?? {})) delete p[k]
     model.send({ type: 'freed' })
   }
+
+  // ---- what changes what
+
+  set(change) {
+    const { state, model, film } = this, was = { ...state }
+    Object.assign(state, change)
+    const changed = (...names) => names.some(k => state[k] !== was[k])
+    if (changed('order', 'step')) this.sort()
+    if (changed('index', 'order', 'step')) this.seek = false // he went elsewhere
+    if (changed('index', 'step')) { this.show(); film.follow() }
+    if (changed('view', 'off', 'palette')) this.repaint()
+    else if (changed('opacity', 'curtain', 'shown')) this.stage.draw()
+    if (changed('order')) this.caption() // the place, and which scores are told
+    if (changed('palette', 'order')) { film.clear(); film.follow() }
+    this.controls()
+    const news = TO_PYTHON.filter(k => changed(k) && state[k] !== model.get(k) && !(k === 'step' && this.follows()))
+    if (news.length) { for (const k of news) model.set(k, state[k]); model.save_changes() }
+    if (changed('step') && this.follows() && model.get('step') !== -1) { model.set('step', -1); model.save_changes() }
+  }
+  repaint() {
+    this.stage.repaint()
+    this.panel.legend()
+    this.caption()
+  }
+  caption() { this.panel.caption(this.stage.frame) }
+  controls() { this.panel.controls(this.steps(), !!this.timer) }
+  steps() { return this.model.get('steps') }
+  follows() { return this.state.step === this.steps().length - 1 } // at the last step one stays with the newest
+
+  sort() {
+    const table = this.model.get('_tables')[this.state.step]
+    this.ranking.sort(this.state.order, table && asBytes(table))
+    if (this.ranking.uncounted) this.model.send({ type: 'score', step: this.state.step })
+  }
+
+  // Bring the wished frame on the stage. Between asking and having, the reader may have wished something else: the ticket tells.
+  async show() {
+    const { meta, store, state: { index, step } } = this, mine = ++this.ticket, keys = keysOf(meta, step, index)
+    store.want('frames', [...keys, ...this.ranking.around(index).flatMap(i => keysOf(meta, step, i))])
+    this.caption()
+    const failed = keys.map(k => store.failed.get(k)).find(Boolean)
+    if (failed) return this.fail(failed)
+    if (!keys.every(k => store.has(k))) return this.panel.note('frame', 'waiting for the kernel to send this frame …')
+    let got
+    try { got = await Promise.all(keys.map(k => this.decoded.get(k))) }
+    catch (error) { return mine === this.ticket ? this.fail(String(error)) : null }
+    if (mine !== this.ticket) return
+    const at = name => got[keys.findIndex(k => k.startsWith(name))] ?? null, [height, width] = meta.sizes[index]
+    const frame = { index, step, width, height, photo: at('photo'), pred: at('pred'), truth: at('truth'), conf: at('conf') }
+    frame.shares = { pred: frame.pred && shares(frame.pred), truth: frame.truth && shares(frame.truth) }
+    this.panel.note('frame', '')
+    this.stage.show(frame)
+    this.caption()
+  }
+  fail(why) {
+    this.panel.note('frame', why, true)
+    this.stage.show(null)
+  }
+
+  // ---- what buttons and keys do
+
+  go(by) { this.set({ index: this.ranking.from(this.state.index, by) }) }
+  arrange(order) { // whoever asks for the worst wants to see it
+    this.set({ order })
+    if (scoreOf(order)) this.set({ index: this.ranking.order[0] })
+    this.seek = this.ranking.uncounted
+  }
+  look(view) { this.set({ view }) }
+  mask() { this.set({ shown: !this.state.shown }) }
+  fade(by) { this.set({ opacity: clamp(this.state.opacity + by, 0, 1) }) }
+  draw(by) { this.set({ curtain: clamp(this.state.curtain + by, 0, 1) }) }
+  zoom(by) { this.stage.zoom(by) }
+  probe(dx, dy) { this.stage.probe(dx, dy) }
+  only() { const id = this.stage.classAt(); if (id != null) this.solo(id) }
+  solo(id) { this.set({ off: soloed(this.state.off, id, this.meta.labels.length) }) }
+  toggle(id) {
+    const off = new Set(this.state.off)
+    if (!off.delete(id)) off.add(id)
+    this.set({ off })
+  }
+  play() {
+    clearInterval(this.timer)
+    this.timer = this.timer ? 0 : setInterval(() => this.set({ step: (this.state.step + 1) % this.steps().length }), 400)
+    this.controls()
+  }
+  help(open = this.e.keys.hidden) { this.e.keys.hidden = !open; this.controls() }
+
+  // ---- what Python sets, the view obeys
+
+  fromModel(k) {
+    const value = this.model.get(k)
+    return k === 'off' ? new Set(value.map(o => this.meta.labels.indexOf(o))) : k === 'step' && value < 0 ? this.steps().length + value : value
+  }
+  packs() { return [this.model.get('_pack'), ...this.steps().map((_, s) => this.model.get(`_step${s}`))] }
+  hear() {
+    const { model, state } = this
+    const shared = Object.keys(state).filter(k => k !== 'shown')
+    this.heard = Object.fromEntries(shared.map(k => [`change:${k}`, () => {
+      const value = this.fromModel(k)
+      if (k === 'off' ? [...value].join() !== [...state.off].join() : value !== state[k]) this.set({ [k]: value })
+    }]))
+    this.heard['change:steps'] = () => { // more predictions: take them, and go on to them if the reader is at the newest
+      for (const p of this.packs().slice(1)) this.store.take(p)
+      if (model.get('step') === -1) this.set({ step: this.steps().length - 1 })
+      else this.controls()
+    }
+    this.heard['change:_tables'] = () => {
+      this.sort()
+      if (this.seek) this.set({ index: this.ranking.order[0] })
+      this.seek = false
+      this.caption()
+      this.film.draw()
+      this.controls()
+    }
+    this.heard['msg:custom'] = message => {
+      if (message.type === 'scored') this.panel.note('scores', message.done < this.meta.names.length ? `scoring ${message.done} of ${this.meta.names.length} …` : '')
+    }
+    for (const [name, f] of Object.entries(this.heard)) model.on(name, f)
+  }
+}
+
+function render({ model, el }) {
+  let viewer = new Viewer(model, el)
+  return () => { viewer?.close(); viewer = null } // notebooks keep old views, and with them this function: keep nothing through it
 }
 
 export default { render }

@@ -1,0 +1,26 @@
+# made from __init__.py by `python .ci/stubs.py`
+from .labels import Labels as Labels, CAMVID as CAMVID, CAMVID32 as CAMVID32, PixsegError as PixsegError, read_codes as read_codes
+from .show import show_mask as show_mask, show_errors as show_errors, overlay as overlay
+from .io.streets import draw_street as draw_street, draw_streets as draw_streets
+from .io.folder import check_data as check_data, find_pairs as find_pairs, find_labels as find_labels, block_split as block_split, holdout_split as holdout_split
+from .io.camvid import get_camvid as get_camvid
+from .data import seg_dls as seg_dls, SegAugment as SegAugment
+from .trace import draw_unet as draw_unet
+from .unet import UNet as UNet
+from .encoder import EncoderUNet as EncoderUNet
+from .loss import SegLoss as SegLoss, class_weights as class_weights
+from .metrics import confusion as confusion, accuracy as accuracy, class_accuracy as class_accuracy, iou as iou, mean_iou as mean_iou
+from .learner import seg_learner as seg_learner
+from .modelfile import save_model as save_model, load_model as load_model
+from .predict import predict_mask as predict_mask
+from .uncertainty import confidence as confidence
+from .run.train import train_run as train_run, RunConfig as RunConfig
+from .run.predict import predict_files as predict_files
+from .run.evaluate import evaluate as evaluate
+from .web.viewer import MaskBrowser as MaskBrowser
+from .web.monitor import TrainMonitor as TrainMonitor
+from .web.explorer import FeatureExplorer as FeatureExplorer
+from .web.predict_app import PredictApp as PredictApp
+
+__version__: str
+__all__: list[str]
