@@ -629,8 +629,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'pixseg.run.train._tell_all': ('run/train.html#_tell_all', 'pixseg/run/train.py'),
                                   'pixseg.run.train._tell_resumed': ('run/train.html#_tell_resumed', 'pixseg/run/train.py'),
                                   'pixseg.run.train._write_config': ('run/train.html#_write_config', 'pixseg/run/train.py'),
-                                  'pixseg.run.train.default_crop': ('run/train.html#default_crop', 'pixseg/run/train.py'),
-                                  'pixseg.run.train.default_scale': ('run/train.html#default_scale', 'pixseg/run/train.py'),
                                   'pixseg.run.train.draw_curves': ('run/train.html#draw_curves', 'pixseg/run/train.py'),
                                   'pixseg.run.train.ending_tidily': ('run/train.html#ending_tidily', 'pixseg/run/train.py'),
                                   'pixseg.run.train.load_state': ('run/train.html#load_state', 'pixseg/run/train.py'),

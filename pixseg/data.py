@@ -18,7 +18,7 @@ from fasttransform import ItemTransform
 from torch import Tensor
 
 from .device import memory_format, pick_device
-from .io.folder import find_labels, find_pairs, Pair
+from .io.folder import find_labels, find_pairs, holdout_split, Pair
 from .io.split import read_split, SegData, typed
 from .io.windows import cut_bytes, cut_device, span
 from .labels import Labels, PixsegError
@@ -207,6 +207,7 @@ def seg_dls(
     sharp:float=0., # share of the training windows that keep the frame's own pixels, 0..1
     augment:bool=True, # `False`: training frames as they are
     splitter=None, # function from names to (training indices, validation indices) of the train split
+    holdout:int|None=None, # validate on the blocks of train that this seed holds out, see `holdout_split`
     seed:int=0, # decides order and augmentation
     device=None, # where batches go; default: fastai's choice (a GPU if there is one)
     cache:bool|str|Path|None=None, # where decoded frames are kept, see `store_dir`; `False`: nowhere
@@ -216,13 +217,15 @@ def seg_dls(
     root,file_labels = Path(root),find_labels(root)
     labels = labels or file_labels.void_last()
     read = lambda pairs: read_split(pairs, labels, file_labels, size, cache, memory)
-    train,valid = map(read, _split_pairs(root, splitter))
+    train,valid = map(read, _split_pairs(root, splitter, holdout))
     return make_dls(train, valid, crop, bs, scale, flip, sharp, augment, seed, device, root)
 
 # %% ../nbs/02_data.ipynb #00000023
-def _split_pairs(root:Path, splitter)->tuple[list[Pair],list[Pair]]:
+def _split_pairs(root:Path, splitter, holdout)->tuple[list[Pair],list[Pair]]:
     "Pairs for training and for validation."
     pairs = find_pairs(root, 'train')
+    if splitter and holdout is not None: raise PixsegError("a splitter and a holdout: give one of them")
+    if holdout is not None: return holdout_split(pairs, holdout)
     if splitter is None: return pairs,find_pairs(root, 'val')
     train,valid = splitter([p.name for p in pairs])
     return [pairs[i] for i in train],[pairs[i] for i in valid]

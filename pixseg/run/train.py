@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['SAVE_EVERY', 'plan_epochs', 'time_batch', 'time_writing', 'TimeBudget', 'EpochSeed', 'recorded', 'RunFolder',
            'write_csv', 'read_csv', 'show_curves', 'draw_curves', 'take_state', 'save_state', 'restore_rest',
-           'load_state', 'default_crop', 'default_scale', 'make_model', 'run_config', 'StopBetween', 'ending_tidily',
-           'ran_out_of_memory', 'memory_told', 'show_predictions', 'train_run', 'EpochLines']
+           'load_state', 'make_model', 'run_config', 'StopBetween', 'ending_tidily', 'ran_out_of_memory', 'memory_told',
+           'show_predictions', 'train_run', 'EpochLines']
 
 # %% ../../nbs/run/train.ipynb #5cbaab03
 import copy
@@ -36,11 +36,10 @@ from fastcore.meta import delegates
 from torch import nn, Tensor
 
 from .. import __version__
-from ..data import seg_dls, SegAugment
+from ..data import seg_dls
 from ..device import pick_device, widen_depthwise
-from ..encoder import EncoderUNet, split_params
+from ..encoder import EncoderUNet, freeze_encoder, split_params
 from ..io.files import atomic
-from ..io.folder import block_split
 from ..labels import Labels, PixsegError
 from ..learner import seg_learner
 from ..modelfile import save_model
@@ -318,22 +317,6 @@ def load_state(
                           "or go on with the pixseg that wrote it") from None
     return state
 
-# %% ../../nbs/run/train.ipynb #00000045
-def default_crop(
-    size:tuple[int,int], # `(H,W)` of the frames
-)->tuple[int,int]: # `(H,W)` of the training windows, multiples of 32 where frames are large
-    "Windows of about half the frame's side, of 128 pixels where that is less; small frames as a whole."
-    share = max(8/15, 128/min(size))
-    return size if share >= 1 else tuple(round(s*share/32)*32 for s in size) # 360x480 -> 192x256
-
-# %% ../../nbs/run/train.ipynb #00000046
-def default_scale(
-    size:tuple[int,int], # `(H,W)` of the frames
-    crop:tuple[int,int], # `(H,W)` of the windows
-)->tuple[float,float]: # smallest and largest magnification
-    "From the whole frame in one window up to slightly enlarged."
-    return (max(min(c/s for c,s in zip(crop, size)), .5), 1.1) if crop != size else (.75, 1.5)
-
 # %% ../../nbs/run/train.ipynb #3bac8645
 def make_model(
     labels:Labels, # classes, void last
@@ -375,15 +358,11 @@ def _run_learner(root, config):
     set_seed(config.seed)
     device = pick_device(config.device)
     small = device.type == 'cpu' and not config.encoder # from scratch and in little time, many steps count
-    held = None if config.holdout is None else partial(block_split, seed=config.holdout)
-    dls = seg_dls(root, config.size, config.crop, config.bs or (4 if small else 8), splitter=held, seed=config.seed, device=device)
-    crop = config.crop or default_crop(dls.size)
-    for tfm in dls.train.after_batch.fs:
-        if not isinstance(tfm, SegAugment): continue
-        tfm.crop,tfm.scale,tfm.sharp = crop,config.scale or default_scale(dls.size, crop),config.sharp
+    dls = seg_dls(root, config.size, config.crop or 'auto', config.bs or (4 if small else 8), scale=config.scale or 'auto',
+                  sharp=config.sharp, holdout=config.holdout, seed=config.seed, device=device)
     net = {k:getattr(config, k) for k in ('encoder', 'width', 'depth', 'pretrained', 'norm', 'up')}
     model = make_model(dls.labels, **net, fold=config.fold or 1)
-    if config.encoder and not config.encoder_lr: model.encoder.requires_grad_(False)
+    if config.encoder and not config.encoder_lr: freeze_encoder(model)
     return seg_learner(dls, model, **{k:getattr(config, k) for k in ('weights', 'dice', 'smoothing', 'lr', 'wd', 'precision')})
 
 def _decided(config, learn):
