@@ -50,7 +50,7 @@ from ..run.evaluate import evaluate
 from ..run.predict import predict_files
 from ..io.store import read_frames
 from ..learner import seg_learner
-from ..run.train import EpochSeed, TimeBudget, default_crop, default_scale, make_model, plan_epochs, train_run
+from ..run.train import EpochSeed, TimeBudget, make_model, plan_epochs, train_run
 from ..unet import UNet
 
 # %% ../../nbs/lab/speed.ipynb #41927ae0
@@ -462,9 +462,7 @@ def _train_for(name, root, device, minutes, tmp):
 def _train_smp(name, root, device, minutes):
     "A peer with our recipe."
     started = time.perf_counter()
-    dls = seg_dls(root, held_size(root), bs=_minutes_bs[name], device=device)
-    crop,augment = default_crop(dls.size),dls.train.after_batch.fs[0]
-    augment.crop,augment.scale,augment.sharp = crop,default_scale(dls.size, crop),.3
+    dls = seg_dls(root, held_size(root), 'auto', _minutes_bs[name], scale='auto', sharp=.3, device=device)
     learn = seg_learner(dls, (_smp_lite0 if 'lite0' in name else _smp)(dls.labels, dls.size))
     epochs,_ = plan_epochs(learn, minutes)
     spent = time.perf_counter()-started
