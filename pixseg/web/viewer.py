@@ -279,7 +279,7 @@ class _Choosy(anywidget.AnyWidget):
     def _choices(self, name):
         m = self._meta
         return dict(index=range(len(m['names'])), step=range(-1, len(self.steps)), view=m['views'], off=m['labels'],
-                    palette=['labels', 'safe'], order=['given', 'name', *['worst '+o for o in m['columns']]])[name]
+                    palette=['labels', 'colorblind'], order=['given', 'name', *['worst '+o for o in m['columns']]])[name]
 
     @validate('index', 'step', 'view', 'off', 'palette', 'order')
     def _one_of(self, proposal):
@@ -300,7 +300,7 @@ class MaskView(_Choosy):
     opacity = Float(0.5, min=0, max=1, help='share of class colour').tag(sync=True)
     curtain = Float(0.5, min=0, max=1, help='where prediction ends and truth begins, of the width').tag(sync=True)
     off = List(Unicode(), help='names of the classes that are switched off').tag(sync=True)
-    palette = Unicode('labels', help="'labels', or 'safe' for colour-blind readers").tag(sync=True)
+    palette = Unicode('labels', help="'labels', or 'colorblind' for colour-blind readers").tag(sync=True)
     steps = List(Unicode(), help='a name for each set of predictions').tag(sync=True)
     _meta,_pack,_step0 = (Dict().tag(sync=True) for _ in range(3)) # names and colours; frames; masks of step 0
     _tables = List(Bytes()).tag(sync=True) # scores, one table a step
@@ -373,7 +373,7 @@ def _make_widget(self:MaskBrowser, step):
     meta = dict(names=f.names, sizes=[[-(-h//k), -(-w//k), k] for (h,w),k in zip(f.sizes, thin)], labels=labels.names,
         void=labels.void, truth=bool(self.truth), conf=conf, views=views, columns=self.scores.columns,
         heat=_heat.tolist(), errors=dict(names=error_names, colors=error_colors.tolist()),
-        palettes=dict(labels=labels.colors, safe=colorblind_colors(labels)))
+        palettes=dict(labels=labels.colors, colorblind=colorblind_colors(labels)))
     pred = {k:v for k,v in self._there.items() if k.startswith(('pred', 'conf'))}
     esm,js,style = map(read_script, ('loader.js', 'viewer.js', 'viewer.css'))
     return MaskView(_meta=meta, _pack={k:v for k,v in self._there.items() if k not in pred}, _step0=pred, steps=[step],
