@@ -46,6 +46,7 @@ def scale_arg(
         raise argparse.ArgumentTypeError(f"{text!r} is no range: write lowest-highest, as in 0.5-1.5") from None
     return low,high
 
+# %% ../nbs/run/cli.ipynb #470e059a
 def number_arg(
     kind:type, # `int` or `float`
 ): # a reader for argparse
@@ -133,6 +134,7 @@ def finish(
     write_json(result, getattr(args, 'json', None))
     if not hasattr(getattr(args, 'json', None), 'write'): print(text)
 
+# %% ../nbs/run/cli.ipynb #bd1a142f
 def bar(
     what:str, # shown before the count
 ): # a function of (done, total) for the `progress` arguments of the library
@@ -424,6 +426,7 @@ def main(
     except OSError as e: print(f"pixseg: {e.filename or ''}: {e.strerror or e}", file=sys.stderr)
     return 1
 
+# %% ../nbs/run/cli.ipynb #23c69673
 def _meant(rest, parser):
     "The option that was probably meant by the first unknown one."
     first = next((o.split('=')[0] for o in rest if o.startswith('--')), '')

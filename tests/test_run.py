@@ -332,7 +332,7 @@ def test_json_stands_alone_on_standard_output(monkeypatch, capsys, root, trained
     argv = dict(train=['train', root, '--epochs', 2, *FLAGS, '--out', tmp_path/'run'], check=['data', 'check', root],
                 evaluate=['evaluate', trained, root, '--device', 'cpu'],
                 predict=['predict', trained, root/'test', '--out', tmp_path/'m', '--device', 'cpu'])[command]
-    code,out,err = shell(capsys, *argv, '--json', '-')
+    code,out,_ = shell(capsys, *argv, '--json', '-')
     assert code == 0 and isinstance(json.loads(out), dict), out
 
 
@@ -373,7 +373,7 @@ def test_warnings_of_pixseg_are_one_plain_line(monkeypatch, capsys, root, traine
     before = warnings.showwarning
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        code,out,err = shell(capsys, 'evaluate', trained, root, '--device', 'cpu')
+        code,_,err = shell(capsys, 'evaluate', trained, root, '--device', 'cpu')
     assert (code, err) == (0, 'pixseg: no names: choose another --holdout\n') and warnings.showwarning is before
 
 
@@ -394,7 +394,7 @@ def test_a_split_without_a_label_has_no_figures(capsys, root, trained, tmp_path)
 @pytest.mark.parametrize('name', ['net.pth', 'net.pt', 'net.pkl', 'net.onnx', 'net.ckpt', 'notes'])
 def test_a_file_that_is_no_model_and_no_photograph_is_refused(capsys, root, tmp_path, name):
     torch.save({}, tmp_path/name)
-    code,out,err = shell(capsys, 'predict', tmp_path/name, root/'test', '--out', tmp_path/'m')
+    code,_,err = shell(capsys, 'predict', tmp_path/name, root/'test', '--out', tmp_path/'m')
     assert code == 1 and err.count('\n') == 1 and name in err and '.safetensors' in err and not (tmp_path/'m').exists()
 
 

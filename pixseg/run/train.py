@@ -133,7 +133,9 @@ class EpochSeed(Callback):
     def before_train(self):
         self.dls.train.seed,self.dls.train.epoch = self.seed,self.epoch
         mixed = self.seed*100_003+self.epoch
-        torch.manual_seed(mixed); np.random.seed(mixed%2**32); random.seed(mixed)
+        torch.manual_seed(mixed)
+        random.seed(mixed)
+        np.random.seed(mixed%2**32) # what other callbacks draw from  # noqa: NPY002
 
     def before_validate(self):
         time_up = hasattr(self.learn, 'time_budget') and self.learn.time_budget.share >= 1
