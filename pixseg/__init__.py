@@ -7,6 +7,8 @@ from importlib import import_module as _import
 _home = {
     'labels': 'Labels CAMVID CAMVID32 PixsegError read_codes',
     'show': 'show_mask show_errors overlay',
+    'io.files': 'PixsegWarning',
+    'io.images': 'open_image read_mask save_mask',
     'io.streets': 'draw_street draw_streets',
     'io.folder': 'check_data find_pairs find_labels block_split holdout_split',
     'io.camvid': 'get_camvid',
@@ -20,7 +22,8 @@ _home = {
     'modelfile': 'save_model load_model',
     'predict': 'predict_mask',
     'uncertainty': 'confidence',
-    'run.train': 'train_run RunConfig',
+    'run.config': 'RunConfig',
+    'run.train': 'train_run',
     'run.predict': 'predict_files',
     'run.evaluate': 'evaluate',
     'web.viewer': 'MaskBrowser',

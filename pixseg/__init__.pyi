@@ -1,6 +1,8 @@
 # made from __init__.py by `python .ci/stubs.py`
 from .labels import Labels as Labels, CAMVID as CAMVID, CAMVID32 as CAMVID32, PixsegError as PixsegError, read_codes as read_codes
 from .show import show_mask as show_mask, show_errors as show_errors, overlay as overlay
+from .io.files import PixsegWarning as PixsegWarning
+from .io.images import open_image as open_image, read_mask as read_mask, save_mask as save_mask
 from .io.streets import draw_street as draw_street, draw_streets as draw_streets
 from .io.folder import check_data as check_data, find_pairs as find_pairs, find_labels as find_labels, block_split as block_split, holdout_split as holdout_split
 from .io.camvid import get_camvid as get_camvid
@@ -14,7 +16,8 @@ from .learner import seg_learner as seg_learner
 from .modelfile import save_model as save_model, load_model as load_model
 from .predict import predict_mask as predict_mask
 from .uncertainty import confidence as confidence
-from .run.train import train_run as train_run, RunConfig as RunConfig
+from .run.config import RunConfig as RunConfig
+from .run.train import train_run as train_run
 from .run.predict import predict_files as predict_files
 from .run.evaluate import evaluate as evaluate
 from .web.viewer import MaskBrowser as MaskBrowser

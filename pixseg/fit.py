@@ -8,7 +8,6 @@ __all__ = ['training_dtype', 'FastLayout', 'SegLearner', 'SplitDecay', 'fused_ad
 # %% ../nbs/helpers/fit.ipynb #44f64d01
 import math
 from contextlib import nullcontext
-from functools import partial
 from warnings import warn
 
 import fastai.callback.progress, fastai.callback.schedule # bars, `fit_one_cycle`, `lr_find`  # noqa: F401
@@ -102,12 +101,14 @@ def _with_events(self:SegLearner, f, event_type, ex, final=noop):
         if event_type == 'fit': self._close()
         raise
 
+# %% ../nbs/helpers/fit.ipynb #6bd6cb89
 @patch
 def _close(self:SegLearner):
+    "What fastai does at an ordinary end; the error that ended the fit is the one to be raised."
     for event in ('after_cancel_fit', 'after_fit'):
         for cb in self.cbs.sorted('order'):
             try: cb(event)
-            except Exception as e: warn(f"{cb.name} could not close after the error: {e}") # which is the one to raise
+            except Exception as e: warn(f"{cb.name} could not close after the error: {e}", stacklevel=2)
     if self.opt: self.opt.zero_grad()
     self.loss_grad = None
     self._end_cleanup()
@@ -137,17 +138,18 @@ class SplitDecay(OptimWrapper):
     "A PyTorch optimiser dressed for fastai, whose groups are each two of PyTorch's: with weight decay and without."
     def __init__(self,
         params, # parameters, or lists of them: one list for each learning rate
-        opt, # makes the optimiser from PyTorch's groups
+        opt, # one of PyTorch's optimisers, such as `torch.optim.SGD`
         wd_bn_bias:bool=False, # decay norms and biases as well
+        **kwargs # passed on to `opt`
     ):
-        params = [o for o in params]
-        lists = params if isinstance(params[0], (list, tuple)) else [params]
+        params = list(params)
+        lists = params if isinstance(params[0], (list, tuple, L)) else [params]
         self.homes,groups = [],[] # of each of PyTorch's groups: fastai's group, and whether it decays
         for i,ps in enumerate(lists):
             for decays in (True, False):
                 own = [p for p in ps if (p.ndim > 1 or wd_bn_bias) == decays]
                 if own: groups.append(dict(params=own)); self.homes.append((i, decays))
-        super().__init__(opt=opt(groups))
+        super().__init__(opt=opt(groups, **kwargs))
 
 # %% ../nbs/helpers/fit.ipynb #0ddcdcf2
 @patch(as_prop=True)
@@ -173,5 +175,4 @@ def fused_adamw(
     wd_bn_bias:bool=False, # decay norms and biases as well
 )->OptimWrapper: # what a `Learner` takes as optimiser
     "PyTorch's fused AdamW, dressed for fastai; norms and biases do not decay."
-    make = partial(torch.optim.AdamW, lr=lr, betas=(.9, .99), eps=1e-5, fused=True)
-    return SplitDecay(params, make, wd_bn_bias)
+    return SplitDecay(params, torch.optim.AdamW, wd_bn_bias, lr=lr, betas=(.9, .99), eps=1e-5, fused=True)

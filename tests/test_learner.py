@@ -20,7 +20,7 @@ from pixseg.io.folder import block_split, find_labels, find_pairs
 from pixseg.io.split import read_split, SegData, StreamData
 from pixseg.io.streets import draw_streets
 from pixseg.labels import Labels, PixsegError
-from pixseg.fit import fused_adamw, SegLearner, training_dtype
+from pixseg.fit import fused_adamw, SegLearner, SplitDecay, training_dtype
 from pixseg.learner import seg_learner
 from pixseg.loss import SegLoss
 from pixseg.unet import UNet
@@ -270,9 +270,10 @@ def test_norms_and_biases_do_not_decay(net, all_of_it):
         else: torch.testing.assert_close(p.detach(), old*.95)
 
 
-def test_fit_keeps_the_decay_apart(root):
+@pytest.mark.parametrize('opt_func', [fused_adamw, partial(SplitDecay, opt=torch.optim.SGD, momentum=.9)])
+def test_fit_keeps_the_decay_apart(root, opt_func):
     "Also with fastai's own schedule, which sets rates, momentum and decay again and again."
-    learn = learner(root, wd=.3)
+    learn = learner(root, wd=.3, opt_func=opt_func)
     fit(learn, 1)
     apart = norms_and_biases(learn.model)
     decays = {id(p): g['weight_decay'] for g in learn.opt.opt.param_groups for p in g['params']}

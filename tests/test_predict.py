@@ -121,7 +121,7 @@ def test_the_same_command_again(model, tmp_path):
     for i,given in enumerate(([tmp_path], sorted(tmp_path.iterdir()))): # the folder, and what a shell makes of `folder/*`
         written,failed,told = quietly(model, given, tmp_path, with_overlay=True)
         assert [p.name for p in written] == ['0.png', '1.png', '2.png'] and not failed
-        assert any('6 of 9 files are masks or overlays that pixseg predicted earlier' in o for o in told)
+        assert any('6 of 9 files predicted earlier by pixseg' in o for o in told)
         assert i or any('6 files of an earlier prediction' in o and 'replaced' in o for o in told) # once for each folder
     after = bytes_of(tmp_path)
     assert sorted(after) == sorted(before) and after['0.png'] == before['0.png'] and after['1.png'] != before['1.png']
@@ -137,6 +137,18 @@ def test_a_mask_that_somebody_corrected_is_theirs(model, tmp_path):
     before = bytes_of(tmp_path)
     with pytest.raises(PixsegError, match='no earlier prediction'): predict_files(model, [jpg], tmp_path)
     assert bytes_of(tmp_path) == before
+
+
+def test_the_viewer_writes_over_nothing_but_predictions(model, tmp_path):
+    from pixseg.web.viewer import MaskBrowser
+    img,mask = np.zeros((24, 32, 3), np.uint8),np.zeros((24, 32), np.uint8)
+    browser = MaskBrowser([img]*2, [mask]*2, labels=LABELS, names=['a.jpg', 'b.jpg'])
+    photo(tmp_path/'b.png')
+    before = bytes_of(tmp_path)
+    with pytest.raises(PixsegError, match=r'b\.png is there already'): browser.export_masks(tmp_path)
+    assert bytes_of(tmp_path) == before
+    for _ in range(2): written = browser.export_masks(tmp_path/'masks') # again: predictions may be replaced
+    assert [p.name for p in written] == ['a.png', 'b.png'] and all(map(is_prediction, written))
 
 
 def test_only_predictions_are_no_photographs(model, tmp_path):

@@ -65,6 +65,14 @@ def test_what_a_run_cannot_use_is_refused_by_name(root, tmp_path, given, words):
     assert not (tmp_path/'run').exists()
 
 
+def test_windows_that_the_network_cannot_take_are_refused(root, tmp_path):
+    with pytest.raises(PixsegError, match=r'`crop=\(2, 8\)` is too small: this network takes 4x4'): train_run(root, tmp_path, epochs=1, crop=(2, 8), **TINY)
+
+
+def test_a_device_may_be_an_object(root, tmp_path):
+    train_run(root, tmp_path, epochs=1, say=quiet, **{**TINY, 'device': torch.device('cpu')})
+
+
 def test_a_default_that_is_said_aloud_is_no_wish():
     config.make_config(encoder='resnet18', width=16, fold=None, epochs=1, minutes=None)
 
@@ -147,20 +155,30 @@ train_run({str(root)!r}, {str(tmp_path/'cut')!r}, cbs=[At(3, lambda learn: os.ki
     assert rows[0] == rows[1] and len(rows[0]) == 6
 
 
+def test_resuming_needs_no_table(root, tmp_path):
+    "What the checkpoint says, it says alone: rows in full precision, whatever became of metrics.csv."
+    first = train_run(root, tmp_path, epochs=2, say=quiet, **TINY)
+    (tmp_path/'metrics.csv').write_text('opened in a spreadsheet')
+    assert train_run(root, tmp_path, resume=True, epochs=3, device='cpu', progress=False, say=quiet)['rows'][:2] == first['rows']
+    assert len(read_csv(tmp_path/'metrics.csv')) == 3
+
+
 def test_a_16_bit_scale_goes_on_too(root, tmp_path):
     "What a GradScaler remembers is in the checkpoint, and back before the first step."
     class Scaler:
-        def __init__(self): self.scale = 65536.
-        def state_dict(self): return dict(scale=self.scale)
-        def load_state_dict(self, o): self.scale = o['scale']
+        factor = 65536.
+        def scale(self, loss): return loss
+        def unscale_(self, opt): pass
+        def step(self, opt): opt.step()
+        def update(self): self.factor /= 2
+        def state_dict(self): return dict(factor=self.factor)
+        def load_state_dict(self, o): self.factor = o['factor']
 
     class Scaling(Callback):
-        order = 10
+        order = 5
         def __init__(self): self.seen = []
         def before_fit(self): self.learn.scaler = Scaler()
-        def before_batch(self): self.seen.append(self.learn.scaler.scale)
-        def after_batch(self):
-            if self.training: self.learn.scaler.scale /= 2
+        def before_batch(self): self.seen.append(self.learn.scaler.factor)
 
     first,second = Scaling(),Scaling()
     train_run(root, tmp_path, epochs=1, cbs=[first], say=quiet, **TINY)
@@ -263,7 +281,7 @@ def test_a_monitor_does_not_say_to_go_for_ever(root, tmp_path):
 
 @pytest.mark.parametrize('trouble,words', [
     (oom, 'cpu ran out of memory with batches of 4 windows of 48x64: take a smaller --bs, --crop or --size'),
-    (gpu_oom, 'ran out of memory'), (nan, '--lr')])
+    (gpu_oom, 'ran out of memory'), (nan, 'rate')])
 def test_trouble_is_one_line_and_the_folder_is_usable(monkeypatch, capsys, root, tmp_path, trouble, words):
     original = train.train_run
     def troubled(*args, **kwargs): return original(*args, **{**kwargs, 'cbs': [At(1, trouble)]})

@@ -48,12 +48,12 @@ def predict(img):
     i = next(i for i,o in enumerate(imgs) if (o == img).all())
     if i == 3: raise RuntimeError('out of memory <here>')
     return preds[i],confs[i]
-MaskBrowser(imgs, predict, targs, names=names, budget=1)"""
+MaskBrowser(imgs, predict, targs, names=names, labels=CAMVID, budget=1)"""
 EMPTY = '''
 import anywidget
 class Empty(anywidget.AnyWidget): _esm = 'export default { render({ el }) { el.className = "empty"; el.textContent = "." } }'
 Empty()'''
-SHOW = 'b = MaskBrowser(imgs, preds, targs, names=names, conf=confs)\nb'
+SHOW = 'b = MaskBrowser(imgs, preds, targs, names=names, labels=CAMVID, conf=confs)\nb'
 
 
 def notebook(*cells):
@@ -412,7 +412,7 @@ def test_frames_come_lazily(live, here):
 
 
 def test_saved_page_needs_no_network(browser, here, tmp_path):
-    b = here['MaskBrowser'](here['imgs'], here['preds'], here['targs'], names=here['names'], conf=here['confs'])
+    b = here['MaskBrowser'](here['imgs'], here['preds'], here['targs'], here['CAMVID'], names=here['names'], conf=here['confs'])
     b.add_step(here['targs'], 'later')
     page = open_page(browser)
     asked = []
@@ -435,7 +435,7 @@ def test_saved_page_needs_no_network(browser, here, tmp_path):
 @pytest.fixture(scope='module')
 def saved(browser, here, tmp_path_factory):
     "Opens a page saved to disk, in a window of any size; its three steps predict one class each, then the masks."
-    b = here['MaskBrowser'](here['imgs'], [np.full_like(t, 2) for t in here['targs']], here['targs'], names=here['names'], step='start')
+    b = here['MaskBrowser'](here['imgs'], [np.full_like(t, 2) for t in here['targs']], here['targs'], here['CAMVID'], names=here['names'], step='start')
     b.add_step([np.full_like(t, 8) for t in here['targs']], 'middle')
     b.add_step(here['preds'], 'end')
     b.opacity = 1.
@@ -551,7 +551,7 @@ def test_steps_play(saved, here):
 def test_colours_for_the_colour_blind(saved, here):
     look,b = saved
     page,labels = look(),here['CAMVID']
-    safe = np.array(b.widget._meta['palettes']['safe'], np.uint8)
+    safe = np.array(b.widget._meta['palettes']['colorblind'], np.uint8)
     swatches = lambda: page.locator('.pv-class .pv-swatch').evaluate_all('all => all.map(e => getComputedStyle(e).backgroundColor)')
     rgb = lambda colors: ['rgb({}, {}, {})'.format(*c) for c in colors]
     thumb = "(() => { const c = document.querySelector('.pv-thumb canvas'); return c.getContext('2d').getImageData(40, 45, 1, 1).data.join() })()"
@@ -613,7 +613,7 @@ def odd(browser, here, tmp_path):
     narrow = lambda a: np.ascontiguousarray(a[:,:32])
     imgs,preds,targs,confs = ([narrow(o) if i==1 else o for i,o in enumerate(here[k][:4])] for k in ('imgs', 'targs', 'targs', 'confs'))
     preds = [np.roll(o, 6, 1) for o in preds]
-    b = here['MaskBrowser'](imgs, preds, targs, names=['c.png', 'narrow.png', 'broken.png', 'a.png'], conf=confs)
+    b = here['MaskBrowser'](imgs, preds, targs, here['CAMVID'], names=['c.png', 'narrow.png', 'broken.png', 'a.png'], conf=confs)
     b.add_step([np.roll(o, 40, 1) for o in preds], 'rolled', confs)
     b.opacity,b.step = 1.,0
     pages = []
@@ -834,7 +834,7 @@ def test_narrow(saved, here):
 def test_drags_keep_up_with_the_screen(browser, here, tmp_path):
     "A frame of 960x720 on a canvas at least as large: no drawing may take longer than a sixtieth of a second."
     big = lambda a: a.repeat(8, 0).repeat(8, 1)[:720,:960]
-    b = here['MaskBrowser']([big(here['imgs'][0])], [big(here['preds'][1])], [big(here['targs'][1])])
+    b = here['MaskBrowser']([big(here['imgs'][0])], [big(here['preds'][1])], [big(here['targs'][1])], here['CAMVID'])
     page = browser.new_context(viewport=dict(width=1360, height=900), device_scale_factor=1.2).new_page()
     page.add_init_script(SPY)
     page.goto(b.save(tmp_path/'big.html').as_uri())

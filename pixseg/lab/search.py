@@ -21,12 +21,12 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from fastai.callback.core import Callback
-from fastai.optimizer import OptimWrapper
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ..device import keep_memory
 from ..io.files import atomic
+from ..device import keep_memory
+from ..fit import SplitDecay
 from ..labels import PixsegError
 from ..modelfile import load_model
 from ..run.train import train_run
@@ -131,7 +131,7 @@ class OtherOptimizer(Callback):
         if name != 'sgd': raise PixsegError(f"opt is {name!r}: choose 'sgd'")
 
     def before_fit(self):
-        self.learn.opt_func = partial(OptimWrapper, opt=partial(torch.optim.SGD, momentum=.9))
+        self.learn.opt_func = partial(SplitDecay, opt=torch.optim.SGD, momentum=.9)
         self.learn.create_opt()
         self.learn.opt.set_hypers(wd=self.learn.wd)
 

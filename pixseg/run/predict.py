@@ -54,6 +54,8 @@ def _identity(path):
     except OSError: return path # reading it will tell why
     return st.st_dev,st.st_ino,same(path.name),same(path.resolve())
 
+def _files(n): return f"{n} file{'s'*(n != 1)}"
+
 def _photographs(where):
     "The photographs among files and folders, each once, without earlier predictions."
     found = find_images(where)
@@ -62,15 +64,15 @@ def _photographs(where):
     photos = [f for f in once.values() if not is_prediction(f)]
     if not photos: raise PixsegError(f"{', '.join(map(str, where))}: only predictions that pixseg wrote: give photographs")
     own = len(once)-len(photos)
-    if len(found) > len(once): tell(f"{len(found)} paths name {len(once)} files: each is done once", key=object())
-    if own: tell(f"{own} of {len(once)} files are masks or overlays that pixseg predicted earlier: passed over", key=object())
+    if len(found) > len(once): tell(f"{len(found)} paths name {_files(len(once))}: each is done once", key=object())
+    if own: tell(f"{own} of {_files(len(once))} predicted earlier by pixseg, masks or overlays: passed over", key=object())
     return photos
 
 def _plan(photos, out, with_overlay):
     "The files to write for each photograph: its mask and, if wanted, its overlay."
     plan = {f:[out/f'{name}.png', out/f'{name}_overlay.jpg'][:1+bool(with_overlay)] for f,name in zip(photos, unique_names(photos))}
     old = refuse_overwrite({p:f for f,paths in plan.items() for p in paths})
-    if old: tell(f"{old} files of an earlier prediction in {out} are replaced", key=('replaced', str(out)))
+    if old: tell(f"{_files(old)} of an earlier prediction in {out} replaced", key=('replaced', str(out)))
     return plan
 
 # %% ../../nbs/run/predict.ipynb #9ce6f02c

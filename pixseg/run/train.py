@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SAVE_EVERY', 'plan_epochs', 'time_batch', 'time_writing', 'TimeBudget', 'EpochSeed', 'recorded', 'RunFolder',
            'write_csv', 'read_csv', 'show_curves', 'draw_curves', 'take_state', 'save_state', 'restore_rest',
-           'load_state', 'make_model', 'run_config', 'StopBetween', 'ending_tidily', 'ran_out_of_memory', 'memory_told',
+           'load_state', 'make_model', 'run_config', 'StopBetween', 'ran_out_of_memory', 'memory_told',
            'show_predictions', 'train_run', 'EpochLines']
 
 # %% ../../nbs/run/train.ipynb #5cbaab03
@@ -216,8 +216,8 @@ def after_epoch(self:RunFolder):
     if self.epoch < self.done: return
     row = dict(epoch=self.epoch, **recorded(self.recorder), seconds=round(time.perf_counter()-self.start, 2))
     state = take_state(self.learn, self.epoch+1)
-    if not _sound(row, state): raise PixsegError(f"the loss or a weight is no number any more after epoch {self.epoch+1}: training ran "
-                                                 f"away; take a smaller `lr` (it is {self.learn.lr:g})")
+    if not _sound(row, state): raise PixsegError(f"the loss or a weight is no number any more after epoch {self.epoch+1}: training has "
+                                                 f"run away; take a smaller rate (`lr` was {self.learn.lr:g})")
     better = row['miou'] > self.best if row['miou'] is not None else self.best < 0 # nothing judged yet: the newest
     if better: self.top = row,state['model']
     self.rows.append(row)
@@ -229,6 +229,7 @@ def _sound(row, state):
     finite = [v.isfinite().all() for v in state['model'].values() if v.is_floating_point()]
     return math.isfinite(row['train_loss'] or 0.) and bool(torch.stack(finite).all())
 
+# %% ../../nbs/run/train.ipynb #5096486c
 @patch
 def flush(self:RunFolder):
     "Write what is not on disk yet, all of one epoch; the checkpoint last, since it says that the epoch is done."
@@ -237,7 +238,7 @@ def flush(self:RunFolder):
     self._save('last.safetensors', self.rows[-1], self.fresh['model'])
     write_csv(self.out/'metrics.csv', self.rows)
     draw_curves(self.rows, self.out/'curves.png')
-    save_state(self.out/'checkpoint'/'state.pt', self.fresh)
+    save_state(self.out/'checkpoint'/'state.pt', dict(self.fresh, rows=self.rows))
     self.top = self.fresh = None
     self.due = time.monotonic()+self.every
 
@@ -338,7 +339,7 @@ def run_config(
     **given # knobs of `RunConfig` that this call has named
 )->tuple[RunConfig,list[str],list|None]: # the settings that count, what has changed in words, what was planned earlier
     "Settings of a run, from its folder if it is resumed; refuses to overwrite a finished one by accident."
-    path = Path(out)/'config.json'
+    path,given = Path(out)/'config.json',{k:str(v) if isinstance(v, torch.device) else v for k,v in given.items()}
     if not resume:
         config = make_config(**given)
         if not (config.epochs or config.minutes): raise ConfigError("say how long: either `epochs` or `minutes`")
@@ -362,8 +363,16 @@ def _run_learner(root, config):
                   sharp=config.sharp, holdout=config.holdout, seed=config.seed, device=device)
     net = {k:getattr(config, k) for k in ('encoder', 'width', 'depth', 'pretrained', 'norm', 'up')}
     model = make_model(dls.labels, **net, fold=config.fold or 1)
+    _check_windows(config, model)
     if config.encoder and not config.encoder_lr: freeze_encoder(model)
     return seg_learner(dls, model, **{k:getattr(config, k) for k in ('weights', 'dice', 'smoothing', 'lr', 'wd', 'precision')})
+
+def _check_windows(config, model):
+    "Refuse windows that the network cannot take, in the words of the run."
+    for name,given in (('crop', config.crop), ('size', config.size)):
+        if given and min(given) < model.min_size and not config.encoder:
+            raise ConfigError(f"`{name}={given}` is too small: this network takes {model.min_size}x{model.min_size} or more; give a "
+                              "larger one, or less `depth` or `fold`")
 
 def _decided(config, learn):
     "The settings, with what was chosen for those that were not said."
@@ -375,7 +384,7 @@ def _resume(out, learn, resume):
     "State and rows of an earlier part of the run."
     if not resume: return None,[]
     state = load_state(out/'checkpoint'/'state.pt', learn)
-    return state,[r for r in read_csv(out/'metrics.csv') if r['epoch'] < state['epoch']]
+    return state,state.pop('rows', None) or [r for r in read_csv(out/'metrics.csv') if r['epoch'] < state['epoch']]
 
 def _check_left(config, done, rows):
     "Refuse an end that lies behind us."
@@ -444,31 +453,6 @@ class StopBetween(Callback):
         finally:
             if main: signal.signal(signal.SIGINT, old)
 
-# %% ../../nbs/run/train.ipynb #8af71995
-@contextmanager
-def ending_tidily(
-    learn:Learner, # that is about to fit
-): # yields a list, which holds the error after a fit that broke
-    "Let a fit that breaks end like one that was cancelled."
-    plain,broken = learn._with_events,[]
-    def with_events(f, event_type, ex, final=lambda: None):
-        if event_type != 'fit': return plain(f, event_type, ex, final)
-        try: learn('before_fit'); f()
-        except (Exception, KeyboardInterrupt) as e:
-            if not isinstance(e, ex): broken.append(e)
-            _tell_all(learn, 'after_cancel_fit', broken)
-        _tell_all(learn, 'after_fit', broken)
-        final()
-    learn._with_events = with_events
-    try: yield broken
-    finally: del learn._with_events
-
-def _tell_all(learn, event, broken):
-    "Tell every callback, in order; one that fails must not keep the news from the next."
-    for cb in learn.cbs.sorted('order'):
-        try: cb(event)
-        except (Exception, KeyboardInterrupt) as e: broken.append(e)
-
 # %% ../../nbs/run/train.ipynb #deec4c59
 def ran_out_of_memory(
     e:BaseException, # any error
@@ -496,17 +480,16 @@ def memory_told(
 # %% ../../nbs/run/train.ipynb #3289a74d
 def _fit(learn, folder, config, epochs, every, writing, progress, say, started, more=()):
     "Train, survive an interruption, and tell how it went."
-    cbs,stop = [EpochSeed(config.seed, every), folder, *more],StopBetween()
+    cbs,stop,interrupted = [EpochSeed(config.seed, every), folder, *more],StopBetween(),False
     if config.minutes:
         spent = folder.rows[-1]['seconds'] if folder.rows else time.perf_counter()-started # decoding counts, too
         reserve = time_batch(learn, learn.dls.valid, False)*len(learn.dls.valid)+writing
         cbs.append(TimeBudget(config.minutes*60, spent, reserve))
     with ExitStack() as stack:
         for o in (stop.listening(), *([] if progress else [learn.no_bar(), learn.no_logging()])): stack.enter_context(o)
-        broken = stack.enter_context(ending_tidily(learn))
-        learn.fit_one_cycle(epochs, _rates(learn, config.encoder_lr), cbs=[stop, *cbs], start_epoch=folder.done)
-    interrupted = bool(broken) and isinstance(broken[0], KeyboardInterrupt)
-    if broken and not interrupted: raise _in_one_line(broken[0], folder)
+        try: learn.fit_one_cycle(epochs, _rates(learn, config.encoder_lr), cbs=[stop, *cbs], start_epoch=folder.done)
+        except KeyboardInterrupt: interrupted = True
+        except PixsegError as e: raise _in_one_line(e, folder) from None
     if interrupted: _leave_usable(learn, folder, say)
     show_predictions(learn, folder.out/'predictions.png')
     return dict(out=str(folder.out), rows=folder.rows, best=folder.best if folder.best >= 0 else None,
@@ -518,8 +501,7 @@ def _rates(learn, share):
 
 # %% ../../nbs/run/train.ipynb #c1600806
 def _in_one_line(e, folder):
-    "An error of a fit; one for the person at the keyboard without fastai's words around it, and with what is kept."
-    if not isinstance(e, PixsegError): return e
+    "An error of a fit without fastai's words around it, and with what is kept."
     return type(e)(str(e).split('`:\n\t')[-1]+_kept_words(folder))
 
 def _kept_words(folder):

@@ -319,8 +319,8 @@ function build(meta, act) {
   e.opacity = make('input', { type: 'range', min: 0, max: 1, step: 0.01, 'aria-label': 'Opacity of the mask',
     oninput: () => act.set({ opacity: +e.opacity.value, shown: true }) })
   e.percent = make('span', { class: 'pv-number' })
-  e.palette = button('safe colours', 'Colours that colour-blind readers tell apart', () =>
-    act.set({ palette: act.state.palette === 'safe' ? 'labels' : 'safe' }), { class: 'pv-button pv-text' })
+  e.palette = button('colour-blind palette', 'Colours that colour-blind readers tell apart', () =>
+    act.set({ palette: act.state.palette === 'colorblind' ? 'labels' : 'colorblind' }), { class: 'pv-button pv-text' })
   e.help = icon('?', 'Keys (?)', () => act.help())
   e.zoom = make('span', { class: 'pv-number', title: 'Screen pixels for a pixel of the mask' })
   const zoom = make('div', { class: 'pv-group', role: 'group', 'aria-label': 'Zoom' },
@@ -708,7 +708,7 @@ class Panel {
     const { e, state, ranking } = this, k = ranking.place.get(state.index)
     for (const [view, b] of Object.entries(e.views)) setAttr(b, 'aria-pressed', state.view === view)
     setAttr(e.mask, 'aria-pressed', state.shown)
-    setAttr(e.palette, 'aria-pressed', state.palette === 'safe')
+    setAttr(e.palette, 'aria-pressed', state.palette === 'colorblind')
     setAttr(e.help, 'aria-expanded', !e.keys.hidden)
     if (+e.opacity.value !== state.opacity) e.opacity.value = state.opacity
     setText(e.percent, percent(state.shown ? state.opacity : 0))

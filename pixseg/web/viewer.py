@@ -30,6 +30,7 @@ from ..io.files import tell, unique_names
 from ..io.images import open_image, read_mask, save_mask
 from ..labels import Labels, PixsegError
 from ..metrics import accuracy, confusion, iou
+from ..run.predict import MARK, refuse_overwrite
 from ..show import error_colors, error_names, to_ids, error_map, overlay, show_grid
 
 # %% ../../nbs/web/viewer.ipynb #0000000b
@@ -278,7 +279,7 @@ class _Choosy(anywidget.AnyWidget):
     def _choices(self, name):
         m = self._meta
         return dict(index=range(len(m['names'])), step=range(-1, len(self.steps)), view=m['views'], off=m['labels'],
-                    palette=['labels', 'safe'], order=['given', 'name', *['worst '+o for o in m['columns']]])[name]
+                    palette=['labels', 'colorblind'], order=['given', 'name', *['worst '+o for o in m['columns']]])[name]
 
     @validate('index', 'step', 'view', 'off', 'palette', 'order')
     def _one_of(self, proposal):
@@ -299,7 +300,7 @@ class MaskView(_Choosy):
     opacity = Float(0.5, min=0, max=1, help='share of class colour').tag(sync=True)
     curtain = Float(0.5, min=0, max=1, help='where prediction ends and truth begins, of the width').tag(sync=True)
     off = List(Unicode(), help='names of the classes that are switched off').tag(sync=True)
-    palette = Unicode('labels', help="'labels', or 'safe' for colour-blind readers").tag(sync=True)
+    palette = Unicode('labels', help="'labels', or 'colorblind' for colour-blind readers").tag(sync=True)
     steps = List(Unicode(), help='a name for each set of predictions').tag(sync=True)
     _meta,_pack,_step0 = (Dict().tag(sync=True) for _ in range(3)) # names and colours; frames; masks of step 0
     _tables = List(Bytes()).tag(sync=True) # scores, one table a step
@@ -372,7 +373,7 @@ def _make_widget(self:MaskBrowser, step):
     meta = dict(names=f.names, sizes=[[-(-h//k), -(-w//k), k] for (h,w),k in zip(f.sizes, thin)], labels=labels.names,
         void=labels.void, truth=bool(self.truth), conf=conf, views=views, columns=self.scores.columns,
         heat=_heat.tolist(), errors=dict(names=error_names, colors=error_colors.tolist()),
-        palettes=dict(labels=labels.colors, safe=colorblind_colors(labels)))
+        palettes=dict(labels=labels.colors, colorblind=colorblind_colors(labels)))
     pred = {k:v for k,v in self._there.items() if k.startswith(('pred', 'conf'))}
     esm,js,style = map(read_script, ('loader.js', 'viewer.js', 'viewer.css'))
     return MaskView(_meta=meta, _pack={k:v for k,v in self._there.items() if k not in pred}, _step0=pred, steps=[step],
@@ -552,12 +553,13 @@ def save(self:MaskBrowser,
 def export_masks(self:MaskBrowser,
     folder:str|Path, # where to write; made if missing
 )->list[Path]: # files written, in the order of the photographs
-    "Write the predictions of the step shown as palette PNGs, each named after its photograph."
+    "Write the predictions of the step shown as palette PNGs, named after their photographs, over nothing but predictions."
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     plain = [re.sub(r'[^\w.-]+', '_', Path(o).stem) or str(i) for i,o in enumerate(self.frames.names)]
     files = [folder/f'{o}.png' for o in unique_names([f'{o}.png' for o in plain])]
-    return [save_mask(self.steps[self.step](i)[0], self.labels, f) for i,f in enumerate(files)]
+    refuse_overwrite(dict(zip(files, self.frames.names)))
+    folder.mkdir(parents=True, exist_ok=True)
+    return [save_mask(self.steps[self.step](i)[0], self.labels, f, software=MARK) for i,f in enumerate(files)]
 
 # %% ../../nbs/web/viewer.ipynb #2d946c67
 class Shown:

@@ -121,7 +121,7 @@ test('decoded frames: decoded once, the longest unused go', async () => {
 // ---- layers
 
 const META = { labels: ['Road', 'Sky', 'Void'], void: 2, sizes: [[2, 2, 1], [2, 2, 3]], heat: Array.from({ length: 256 }, (_, k) => [k, 0, 0]),
-  palettes: { labels: [[10, 0, 0], [20, 0, 0], [0, 0, 0]], safe: [[1, 1, 1], [2, 2, 2], [3, 3, 3]] },
+  palettes: { labels: [[10, 0, 0], [20, 0, 0], [0, 0, 0]], colorblind: [[1, 1, 1], [2, 2, 2], [3, 3, 3]] },
   errors: { colors: [[1, 0, 0], [2, 0, 0], [3, 0, 0]] } }
 const FRAME = { index: 0, width: 2, height: 2, pred: Uint8Array.of(0, 1, 0, 1), truth: Uint8Array.of(0, 0, 2, 1), conf: Uint8Array.of(255, 0, 128, 51) }
 const colors = (layer, look = {}) => {
@@ -138,7 +138,7 @@ test('layers say what every pixel is', () => {
   assert.deepEqual(colors('pred').map(c => c[0]), [10, 20, 10, 20])
   assert.deepEqual(colors('truth').map(c => c[0]), [10, 10, 0, 20])
   assert.deepEqual(colors('pred', { off: new Set([1]) }).map(c => c[3]), [255, 0, 255, 0])
-  assert.deepEqual(colors('pred', { palette: 'safe' })[1], [2, 2, 2, 255])
+  assert.deepEqual(colors('pred', { palette: 'colorblind' })[1], [2, 2, 2, 255])
   assert.deepEqual(colors('errors').map(c => c[0]), [1, 2, 3, 1]) // right, wrong, not judged, right
   assert.deepEqual(colors('errors', { off: new Set([0]) }).map(c => c[3]), [0, 255, 255, 255]) // of a pair, one class that is on
   assert.deepEqual(colors('errors', { off: new Set([2]) }).map(c => c[3]), [255, 255, 0, 255])
@@ -252,7 +252,7 @@ test('which pixel, and none beside the frame or the stage', () => {
 // ---- words
 
 test('a pixel in words', () => {
-  assert.deepEqual(v.readOut(FRAME, { px: 1, py: 0 }, META, 'safe'), [['chip', 'predicted', 'Sky', 'rgb(2 2 2)'],
+  assert.deepEqual(v.readOut(FRAME, { px: 1, py: 0 }, META, 'colorblind'), [['chip', 'predicted', 'Sky', 'rgb(2 2 2)'],
     ['chip', 'truth', 'Road', 'rgb(1 1 1)'], ['pv-bad', '✗ wrong'], ['number', 'confidence ', '0%'], ['pv-dim pv-end', 'x 1, y 0']])
   assert.deepEqual(v.readOut(FRAME, { px: 0, py: 1 }, META, 'labels')[2], ['pv-dim', 'not judged'])
   assert.deepEqual(v.readOut(FRAME, { px: 1, py: 1 }, META, 'labels').slice(2, 4), [['pv-ok', '✓ right'], ['number', 'confidence ', '20%']])
