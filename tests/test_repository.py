@@ -223,10 +223,11 @@ def test_a_chapter_has_short_cells_and_at_most_one_refusal(path):
 
 
 def test_the_road_to_the_first_network_is_short():
-    "Words before the U-Net chapter's first network, code and all. Before the house was redrawn (7d29f36): 39034 in eight notebooks."
+    """Words before the U-Net chapter makes the library's own network, code and all; the first one, in plain sight, comes 900 words earlier.
+    Before the house was redrawn (7d29f36): 39034, in index, 00, 01, 02, 02a, 03, 03a, 04 and 05 up to there."""
     road = [NBS/f'{o}.ipynb' for o in ('index', '00_labels', '01_show', '02_data', '03_unet')]
     words = {p.stem: [len(s.split()) for _,s in cells(p)] for p in road}
-    made = [bool(re.search(r'(?<!class )UNet\(', s)) and k == 'code' and not s.startswith('#| export') for k,s in cells(road[-1])]
+    made = [bool(re.search(r'(?<!class )(?<!\w)UNet\(', s)) and k == 'code' and not s.startswith('#| export') for k,s in cells(road[-1])]
     words['03_unet'] = words['03_unet'][:made.index(True)+1]
     assert sum(map(sum, words.values())) <= 39034//3, {k: sum(v) for k,v in words.items()}
 
