@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Pair', 'Problem', 'data_folder', 'in_fastai_layout', 'find_splits', 'find_pairs', 'is_camvid', 'count_classes',
-           'name_classes', 'find_labels', 'SplitStats', 'Report', 'check_data', 'read_pair', 'label_table', 'sequence',
-           'block_split', 'random_split', 'holdout_split']
+           'find_labels', 'SplitStats', 'Report', 'check_data', 'read_pair', 'label_table', 'sequence', 'block_split',
+           'random_split', 'holdout_split']
 
 # %% ../../nbs/io/folder.ipynb #34687cc2
 import hashlib
@@ -179,7 +179,7 @@ def _numbered(root):
 # %% ../../nbs/io/folder.ipynb #c47cffad
 _no_names = 'numbers, for there is no codes.txt: write one, with one name a line'
 
-def name_classes(
+def _name_classes(
     root:str|Path, # a data folder
 )->tuple[Labels,str]: # names in the order of the ids in the mask files; where they come from
     "The labels of a data folder: its `codes.txt`, CamVid's 12 codes for CamVid's own frames, or numbers."
@@ -191,8 +191,8 @@ def name_classes(
 def find_labels(
     root:str|Path, # a data folder
 )->Labels: # names in the order of the ids in the mask files; void where the files have it
-    "The labels of a data folder, see `name_classes`; tells if they have no names."
-    labels,origin = name_classes(root)
+    "The labels of a data folder: those of its `codes.txt`, CamVid's, or numbered ones, which is told."
+    labels,origin = _name_classes(root)
     if origin == _no_names:
         tell(f"{root} has no codes.txt, so its classes are numbered by the values in the masks, {labels.names[0]} to "
              f"{labels.names[-1]}: write their names into codes.txt, one a line")
@@ -338,7 +338,7 @@ def check_data(
 )->Report: # its `ok` is True if there are no problems
     "Open every pair of a data folder and report what is wrong. Raises `PixsegError` if it is no data folder."
     root,origin = data_folder(root),'given'
-    if labels is None: labels,origin = name_classes(root)
+    if labels is None: labels,origin = _name_classes(root)
     splits,problems,notes,seen,known = {},_lone_folders(root),[],{},np.arange(256) < len(labels)
     for split in find_splits(root):
         pairs,lost = _match(root, split)
