@@ -144,7 +144,7 @@ def _features(self:EncoderUNet, x):
     "The encoder's maps; some encoders need sides that can be halved without a rest."
     try: return self.encoder(x)
     except (AssertionError, RuntimeError) as e:
-        h, w, m = *x.shape[-2:], self.min_size
+        (h, w), m = x.shape[-2:], self.min_size
         if isinstance(e, torch.cuda.OutOfMemoryError) or h%m==w%m==0: raise
         raise PixsegError(f"encoder {self.config['encoder']!r} cannot take {h}x{w} (height x width): "
                           f"resize or pad to multiples of {m}, such as {-(-h//m)*m}x{-(-w//m)*m}") from e

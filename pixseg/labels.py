@@ -29,8 +29,8 @@ class Labels:
         names,colors = _check_names(self.names),self.colors
         void = None if self.void is None else _check_void(self.void, len(names))
         if colors is None:
-            colors = _default_colors(len(names)-(void is not None))
-            if void is not None: colors.insert(void, (0,0,0))
+            drawn = _default_colors(len(names)-(void is not None))
+            colors = drawn if void is None else [*drawn[:void], (0,0,0), *drawn[void:]]
         for k,v in dict(names=names, colors=_check_colors(colors, len(names)), void=void).items():
             object.__setattr__(self, k, v) # the only way to normalise a field of a frozen dataclass
 
@@ -154,7 +154,7 @@ def from_dict(cls:Labels,
     "Labels back from plain values; raises `PixsegError` if they are not labels."
     if not isinstance(d, dict) or 'names' not in d:
         raise PixsegError(f"{str(d)[:60]!r} holds no labels: give a dict with `names`, perhaps `colors` and `void`")
-    try: return cls(d['names'], d.get('colors'), d.get('void'))
+    try: return cls(d['names'], d.get('colors'), d.get('void')) # type: ignore[operator] # `patch` hands the class in
     except (TypeError, ValueError) as e: raise PixsegError(f"{str(d)[:60]!r} holds no labels: {e}") from e
 
 # %% ../nbs/00_labels.ipynb #00000034

@@ -48,7 +48,7 @@ def _check(targ, n, void):
                       "Is it void (pass `void=`), or a mask of other labels (convert it with `Labels.table`)?")
 
 # %% ../nbs/05_loss.ipynb #e2f658ef
-def _log_probs(logits, targ, void, check=False):
+def _log_probs(logits, targ, void, check=False)->tuple[Tensor,Tensor]:
     "Checked and aligned: float32 log-probabilities with classes in dim 1, and int64 ids."
     logits,targ = _match(logits, targ)
     if check or targ.device.type=='cpu': _check(targ, logits.shape[1], void)

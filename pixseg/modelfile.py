@@ -150,7 +150,7 @@ def read_card(
     return _check_card(card, path)
 
 # %% ../nbs/08_modelfile.ipynb #13d5e6a9
-_least = dict( # numbers in some of the convolutions: fewer than all
+_least:dict = dict( # numbers in some of the convolutions: fewer than all
     UNet=lambda n_classes, n_in, width, depth, fold, **_:
         9*(width*2**min(depth, 64))**2 + 9*n_in*width*fold**2 + n_classes*width*fold**2,
     EncoderUNet=lambda n_classes, decoder, **_: sum(9*o**2 for o in decoder) + n_classes*decoder[-1])

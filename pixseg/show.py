@@ -110,9 +110,9 @@ def class_shares(
     counts = np.bincount(to_ids(mask, ndim=None).ravel(), minlength=len(labels))
     strange = [i for i in np.flatnonzero(counts).tolist() if i>=len(labels)]
     if strange: raise PixsegError(f"values {strange} are no ids of {len(labels)} labels: use `Labels.table` first")
-    counts = {name:int(counts[labels[name]]) for name in labels.classes}
-    total = max(sum(counts.values()), 1)
-    return {name:c/total for name,c in counts.items()}
+    own = {name:int(counts[labels[name]]) for name in labels.classes}
+    total = max(sum(own.values()), 1)
+    return {name:c/total for name,c in own.items()}
 
 # %% ../nbs/01_show.ipynb #00000033
 def error_map(
@@ -124,7 +124,7 @@ def error_map(
     pred,targ = to_ids(pred),to_ids(targ)
     if pred.shape!=targ.shape:
         raise PixsegError(f"the prediction is {pred.shape} but the truth {targ.shape} (H,W): resize it first")
-    errors = (pred!=targ).astype(np.uint8)
+    errors = np.not_equal(pred, targ).astype(np.uint8)
     if void is not None: errors[targ==void] = 2
     return errors
 

@@ -335,7 +335,7 @@ class Samples(NamedTuple):
 
 def _summary(samples):
     "`Samples` from an iterable of probabilities `(n,H,W)`, one held at a time."
-    total,own,k = 0,0,0
+    total,own,k = torch.zeros(()),torch.zeros(()),0 # on the CPU: numbers, wherever the samples are
     for p in samples: total,own,k = total+p,own+entropy(p[None])[0],k+1
     mean = total/k
     whole = entropy(mean[None])[0]

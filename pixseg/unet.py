@@ -96,7 +96,7 @@ class UNet(nn.Module):
         fold:int=1, # blocks of `fold` x `fold` pixels go through the network as one
     ):
         super().__init__()
-        self.config = dict(n_classes=n_classes, n_in=n_in, width=width, depth=depth,
+        self.config:dict = dict(n_classes=n_classes, n_in=n_in, width=width, depth=depth,
                            norm=norm, up=up, head=head, padding=padding, fold=fold)
         check_config(self.config)
         ws = [width*2**i for i in range(depth+1)]

@@ -20,12 +20,13 @@ import time
 import uuid
 import zipfile
 import zlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
@@ -47,8 +48,8 @@ class Row(NamedTuple):
 # %% ../../nbs/io/camvid.ipynb #0000000b
 def camvid_manifest():
     "The files of CamVid by path, from the table in this package."
-    with (files('pixseg.io')/'camvid.csv').open(encoding='utf-8', newline='') as f:
-        return {path: Row(int(n), *digests) for path,n,*digests in list(csv.reader(f))[1:]}
+    lines = (files('pixseg.io')/'camvid.csv').read_text(encoding='utf-8').splitlines()
+    return {path: Row(int(n), *digests) for path,n,*digests in list(csv.reader(lines))[1:]}
 
 # %% ../../nbs/io/camvid.ipynb #0000000e
 def _verify_file(root, path, row):
@@ -81,7 +82,7 @@ def verify_camvid(
                                       for p in extra if p not in rows]
 
 # %% ../../nbs/io/camvid.ipynb #00000014
-def _span(answer, start):
+def _span(answer, start)->tuple[int,int|None]|None:
     "Where an answer begins in the file and how long the whole file is (None: not said); None if it does not fit."
     length = answer.headers.get('Content-Length') or ''
     if answer.status!=206: return 0, int(length) if length.isdigit() else None

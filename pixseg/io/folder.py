@@ -361,7 +361,7 @@ def read_pair(
     mask,decided = decode_mask(pair.mask, (img.height, img.width), turn)
     say_decision(pair.mask, decided)
     if size and tuple(size) != (img.height, img.width):
-        img,mask = img.resize(size[::-1], Image.BILINEAR),mask.resize(size[::-1], Image.NEAREST)
+        img,mask = img.resize(size[::-1], Image.Resampling.BILINEAR),mask.resize(size[::-1], Image.Resampling.NEAREST)
     ids = table[np.asarray(mask)]
     if (ids == 255).any(): refuse_values(pair.mask, values_of(mask), table != 255)
     return np.asarray(img),ids

@@ -536,7 +536,7 @@ def main(
     return 0
 
 # %% ../../nbs/lab/speed.ipynb #7de74564
-def _ratio(results, part, ours, theirs, *path):
+def _ratio(results, part, ours, theirs, *path)->tuple[float|None,float|None,float|None]:
     "Two medians of one part and the first over the second; three nones if one is missing."
     for k in (part, *path): results = results.get(k, {})
     pair = [results.get(k, {}).get('median') for k in (ours, theirs)]
@@ -574,8 +574,8 @@ def _more_rows(results):
     "Metric, memory, minutes and start."
     theirs,ours,times = _ratio(results, 'metric', 'torchmetrics', 'pixseg')
     rows = [_row('torchmetrics over confusion, a split', ours, theirs, times, 3)]
-    peaks = [results.get('memory', {}).get(k, {}).get('peak') for k in ('pixseg U-Net', 'smp resnet18')]
-    rows += [_row('peak memory over smp\'s', *peaks, peaks[0]/peaks[1] if all(peaks) else None, .8, False)]
+    ours,theirs = (results.get('memory', {}).get(k, {}).get('peak') for k in ('pixseg U-Net', 'smp resnet18'))
+    rows += [_row('peak memory over smp\'s', ours, theirs, ours/theirs if ours and theirs else None, .8, False)]
     run = results.get('minutes', {})
     rules = '' if not run or run.get('epoch') == 'last' else ' (old rules: see below)'
     score = lambda k, what: run.get(k, {}).get(what)

@@ -84,7 +84,7 @@ class ConfigError(PixsegError):
 def _pair(of): return lambda v: isinstance(v, (tuple, list)) and len(v) == 2 and all(map(of, v))
 _whole = lambda v: isinstance(v, Integral) and not isinstance(v, bool)
 _number = lambda v: isinstance(v, Real) and not isinstance(v, bool) and math.isfinite(v)
-_kinds = { # type: (is it one, its plain form, in words)
+_kinds:dict = { # for each type: (is it one, its plain form, in words)
     int: (_whole, int, 'a whole number'), float: (_number, float, 'a number'),
     str: (lambda v: isinstance(v, str) and v.strip() == v != '', str, 'a word'),
     bool: (lambda v: isinstance(v, bool), bool, 'True or False'),

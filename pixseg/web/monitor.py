@@ -244,7 +244,7 @@ def figure(self:TrainMonitor,
     frames,cols = min(frames, len(self.imgs)),len(which)+1
     h = 2*self.imgs[0].shape[0]/self.imgs[0].shape[1]
     fig = plt.figure(figsize=(2*cols, 2.4+h*frames+.4), layout='constrained')
-    top,bottom = fig.subfigures(2, 1, height_ratios=[2.4, h*frames+.4])
+    top,bottom = fig.subfigures(2, 1, squeeze=False, height_ratios=[2.4, h*frames+.4])[:,0]
     show_curves([{**r, 'epoch':r['epoch']-1} for r in self.rows], top.subplots(1, 2)) # it counts from 0
     axs = bottom.subplots(frames, cols, squeeze=False)
     for j,(name,masks) in enumerate([('truth', self.targs), *((self.steps[k], self.masks(k)) for k in which)]):

@@ -16,6 +16,7 @@ from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import matplotlib
@@ -309,6 +310,7 @@ class MaskView(_Choosy):
 # %% ../../nbs/web/viewer.ipynb #f86b876b
 class MaskBrowser:
     "Look through photographs with their predicted and true masks; its last line in a cell shows it."
+    index:int; step:int; order:str; view:str; opacity:float; curtain:float; off:list; palette:str # see `MaskView`
     def __init__(self,
         images, # photographs: uint8 arrays `(H,W,3)`, paths, or whatever `open_image` takes
         pred, # as many masks `(H,W)` of ids, arrays or files, or a function: photograph -> mask or (mask, confidence)
@@ -564,6 +566,7 @@ def export_masks(self:MaskBrowser,
 # %% ../../nbs/web/viewer.ipynb #2d946c67
 class Shown:
     "Something with a `widget`, which a notebook shows in its place."
+    widget:Any = None # what stands in its place
     browser = None # a `MaskBrowser` inside it, if there is one
     def _repr_mimebundle_(self, **kwargs):
         if self.browser is not None: self.browser._repr_mimebundle_() # frames that the page has let go are sent again
