@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import fastai.vision.data # registers how photographs and masks show themselves  # noqa: F401
+import fastai.vision.data, fastai.vision.learner # how photographs, masks and predictions show themselves  # noqa: F401
 from fastai.data.core import DataLoaders, TfmdDL
 from fastai.torch_core import default_device, TensorImage, TensorMask
 from fastcore.basics import patch
