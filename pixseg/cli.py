@@ -81,7 +81,7 @@ def in_options(
     actions = [a for a in parser._actions if a.option_strings]
     def spell(m):
         name,value = m[1],m[2]
-        try: value = None if value is None else (ast.literal_eval(value),)
+        try: value = None if value is None else (float(value),) if value in ('nan', 'inf', '-inf') else (ast.literal_eval(value),)
         except (ValueError, SyntaxError): return m[0]
         mine = [a for a in actions if a.dest == name]
         if not mine: return m[0]
@@ -115,6 +115,16 @@ def _for_json(o):
     return None if isinstance(o, float) and not math.isfinite(o) else o
 
 # %% ../nbs/run/cli.ipynb #f6cd3f6d
+def _check_json(
+    to, # what `--json` said
+)->None:
+    "Refuse, before anything is done, a place that is no result's: a folder, a file that is no JSON."
+    if to is None or hasattr(to, 'write') or not os.path.lexists(to): return
+    try:
+        with open(to, 'rb') as f: fine = not f.read(4096).strip() or isinstance(json.loads(Path(to).read_text()), dict)
+    except (OSError, ValueError): fine = not os.path.isfile(to) and not os.path.isdir(to) # a pipe or a device
+    if not fine: raise ConfigError(f"{to} is there already and no result of pixseg: choose another file for `json`")
+
 @contextlib.contextmanager
 def _json_alone(
     args, # of a command; its `json` becomes the stream if it was '-'
@@ -239,7 +249,10 @@ def evaluate(args)->int:
     scores = run(model, args.dir, args.split, bs=getattr(args, 'bs', 8), tta=args.tta, holdout=getattr(args, 'holdout', None),
                  progress=bar('evaluated'))
     _finish(args, scores, score_table(scores))
-    return 0
+    if scores['miou'] is not None and math.isfinite(scores['miou']): return 0
+    print(f"pixseg: {args.dir}: split {scores['split']} has no labelled pixel, so nothing could be judged: label some pixels, or "
+          "judge another --split", file=sys.stderr)
+    return 1
 
 def _device(args):
     "The device asked for, or the fastest there is."
@@ -289,10 +302,15 @@ def export(args)->int:
 def _clear_demo(out):
     "Remove the run of an earlier demo, and nothing else."
     run,config = out/'run',out/'run'/'config.json'
-    if not run.exists() or not any(run.iterdir()): return
-    there = json.loads(config.read_text()).get('root') if config.is_file() else None
-    if not there or Path(there).resolve() != (out/'streets').resolve(): # however the folder was named then and now
+    scores = [o for o in (out/'scores.json', out/'scores.txt') if o.exists()]
+    if not run.exists() or not any(run.iterdir()):
+        if scores: raise PixsegError(f"{scores[0]} is there without the run of a demo and would be overwritten: choose another --out")
+        return
+    try: there = json.loads(config.read_text())['root']
+    except (OSError, ValueError, LookupError, TypeError): there = None # no run's note
+    if not isinstance(there, str) or Path(there).resolve() != (out/'streets').resolve(): # however the folder was named then and now
         raise PixsegError(f"{run} is not the run of an earlier demo and would be overwritten: choose another --out")
+    for o in scores: o.unlink()
     shutil.rmtree(run)
 
 # %% ../nbs/run/cli.ipynb #0000001a
@@ -414,6 +432,7 @@ def main(
     told = lambda text: in_options(str(text), args.parser)
     try:
         with _json_alone(args), _plain_warnings(told):
+            _check_json(getattr(args, 'json', None))
             for name in KNOBS.keys() & vars(args).keys(): check_knob(name, getattr(args, name))
             return args.func(args)
     except PixsegError as e:

@@ -26,6 +26,8 @@ def export_onnx(
     try: import onnx, onnxscript # noqa: F401
     except ImportError as e:
         raise PixsegError(f"ONNX export needs the package {e.name}: `pip install onnx onnxscript` brings it") from None
+    if Path(path).is_dir() or Path(path).exists() and Path(path).suffix.lower() != '.onnx':
+        raise PixsegError(f"{path} is there already and no ONNX file, so nothing is written over it: give a name that ends in .onnx")
     h,w = size or getattr(model, 'size', None) or (256, 256)
     if min(h, w) < model.min_size:
         raise PixsegError(f"the size is {h}x{w}, but this network needs at least {model.min_size} pixels a side: give a larger one")

@@ -10,6 +10,7 @@ __all__ = ['plan_epochs', 'time_batch', 'TimeBudget', 'EpochSeed', 'recorded', '
 # %% ../../nbs/run/train.ipynb #5cbaab03
 import copy
 import csv
+import errno
 import json
 import math
 import random
@@ -279,7 +280,9 @@ def save_state(
     state:dict, # from `take_state`
 )->None:
     "Write a checkpoint, whole or not at all."
-    with atomic(path) as part: torch.save(state, part)
+    with atomic(path) as part:
+        try: torch.save(state, part)
+        except RuntimeError as e: raise OSError(errno.EIO, str(e).splitlines()[0], str(path)) from None # torch's word for a full disk
 
 # %% ../../nbs/run/train.ipynb #1c75c95e
 def _kept(o):
@@ -334,6 +337,22 @@ def make_model(
     return UNet(labels.n, width=width, depth=depth, fold=fold, **more)
 
 # %% ../../nbs/run/train.ipynb #0000004c
+_files = 'model.safetensors', 'last.safetensors', 'metrics.csv', 'curves.png', 'predictions.png', 'config.json'
+
+def _read_note(path):
+    "What `config.json` says; nothing if it is no note of a run."
+    try: record = json.loads(path.read_text())
+    except (OSError, ValueError): return {}
+    return record if isinstance(record, dict) else {}
+
+def _refuse_taken(out, note):
+    "Refuse a folder in which something would be overwritten: a run with an epoch, or files that no run wrote."
+    if (out/'checkpoint'/'state.pt').is_file():
+        raise PixsegError(f"{out} already holds a run: choose another `out`, or go on with `resume=True`")
+    there = [f for f in _files if (out/f).exists()]
+    if 'planned' in _read_note(note) and not {'last.safetensors', 'metrics.csv'} & {*there}: return # it never finished an epoch
+    if there: raise PixsegError(f"{out} holds {there[0]}, which training would overwrite: choose another `out`, or move it away")
+
 def run_config(
     out:Path, # folder of the run
     resume:bool, # take the settings of the run that is there
@@ -344,12 +363,11 @@ def run_config(
     if not resume:
         config = make_config(**given)
         if not (config.epochs or config.minutes): raise ConfigError("say how long: either `epochs` or `minutes`")
-        if (Path(out)/'checkpoint'/'state.pt').is_file(): # without one there is nothing that could be lost
-            raise PixsegError(f"{out} already holds a run: choose another `out`, or go on with `resume=True`")
+        _refuse_taken(Path(out), path)
         return config,[],None
     if not path.is_file(): raise PixsegError(f"nothing to resume: there is no {path}; train without `resume=True` first")
-    try: record = dict(json.loads(path.read_text()))
-    except ValueError: raise PixsegError(f"{path} is not the note of a run any more: train anew into another `out`") from None
+    record = _read_note(path)
+    if not record: raise PixsegError(f"{path} is not the note of a run any more: train anew into another `out`")
     config,changes = resume_config(record, **given)
     same = all(record.get(k) == getattr(config, k) for k in ('epochs', 'minutes'))
     return config,changes,record.get('planned') if same else None
@@ -367,6 +385,12 @@ def _run_learner(root, config):
     _check_windows(config, model)
     if config.encoder and not config.encoder_lr: freeze_encoder(model)
     return seg_learner(dls, model, **{k:getattr(config, k) for k in ('weights', 'dice', 'smoothing', 'lr', 'wd', 'precision')})
+
+def _tell_unlabelled(root, learn, say):
+    "One line if no epoch can be judged."
+    data = learn.dls.valid.dataset
+    if not any((m < data.labels.n).any() for m in data.masks):
+        say(f"{root}: no mask of the validation frames has a labelled pixel, so no epoch can be judged: label some")
 
 def _check_windows(config, model):
     "Refuse windows that the network cannot take, in the words of the run."
@@ -491,6 +515,9 @@ def _fit(learn, folder, config, epochs, every, writing, progress, say, started, 
         try: learn.fit_one_cycle(epochs, _rates(learn, config.encoder_lr), cbs=[stop, *cbs], start_epoch=folder.done)
         except KeyboardInterrupt: interrupted = True
         except PixsegError as e: raise _in_one_line(e, folder) from None
+        except OSError as e:
+            raise PixsegError(f"{folder.out} cannot be written to ({e.strerror or e}): make room, and train into another `out`, or go on "
+                              "with `resume=True` if it holds a checkpoint") from None
     if interrupted: _leave_usable(learn, folder, say)
     show_predictions(learn, folder.out/'predictions.png')
     return dict(out=str(folder.out), rows=folder.rows, best=folder.best if folder.best >= 0 else None,
@@ -559,6 +586,7 @@ def train_run(
         state,rows = _resume(out, learn, resume)
         done = state['epoch'] if state else 0
         _check_left(config, done, rows)
+        _tell_unlabelled(root, learn, say)
         writing = _time_writing(learn, out) if config.minutes else 0.
         config,learn,epochs,every = (config, learn, *planned) if planned else _plan(root, config, learn, writing, say)
         config,epochs = _decided(config, learn),max(epochs, done)
