@@ -275,7 +275,7 @@ def _valid_bs(valid, bs, crop, most=2**22):
 def _check_enough(train:SegData, valid:SegData, bs:int)->None:
     "Fewer frames than a batch would mean an epoch without a single step."
     if len(train) < bs:
-        raise PixsegError(f"{len(train)} training frames do not fill a batch of {bs}: give a smaller batch size")
+        raise PixsegError(f"{len(train)} training frames do not fill a batch of {bs}: give a smaller `bs`")
     if not len(valid): raise PixsegError("no validation frames: add some to `val/` or choose a splitter")
     if train.labels.void not in (None, train.labels.n):
         raise PixsegError(f"void is id {train.labels.void}, but must come last: pass `labels.void_last()`")

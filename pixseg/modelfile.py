@@ -129,6 +129,9 @@ def _check_card(
     except PixsegError as e: raise PixsegError(f"the card of {name} has labels that are none ({e}): {remedy}") from None
     if card['config'].get('n_classes') != labels.n:
         raise PixsegError(f"the card of {name} names {labels.n} classes for {card['config'].get('n_classes')!r} outputs: {remedy}")
+    for key in ('mean', 'std'):
+        if len(card[key]) != 3: raise PixsegError(f"the card of {name} has {len(card[key])} numbers as {key!r}, but a photograph has 3 "
+                                                  f"channels: {remedy}")
     return card
 
 # %% ../nbs/08_modelfile.ipynb #b206859a

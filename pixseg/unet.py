@@ -97,7 +97,7 @@ class UNet(nn.Module):
     ):
         super().__init__()
         self.config:dict = dict(n_classes=n_classes, n_in=n_in, width=width, depth=depth,
-                           norm=norm, up=up, head=head, padding=padding, fold=fold)
+                                norm=norm, up=up, head=head, padding=padding, fold=fold)
         check_config(self.config)
         ws = [width*2**i for i in range(depth+1)]
         self.downs = nn.ModuleList(ConvBlock(a, b, norm, padding) for a, b in zip([n_in*fold**2, *ws], ws[:-1]))

@@ -196,7 +196,8 @@ def resume_config(
     for k,v in new.items():
         if KNOBS[k].metadata['later']: continue
         was = getattr(old, k)
-        raise ConfigError(f"`{k}={v!r}` cannot change when a run goes on: it began with {was!r}; leave it out, or train anew "
+        was = 'x'.join(map(str, was)) if knob_type(k)[0] == tuple[int,int] and was else repr(was)
+        raise ConfigError(f"`{k}={v!r}` cannot change when a run goes on: it began with {was}; leave it out, or train anew "
                           "into another `out`")
     if {'epochs', 'minutes'} <= said.keys(): RunConfig(epochs=said['epochs'], minutes=said['minutes']) # refuses
     other = {k:None for k,o in (('epochs', 'minutes'), ('minutes', 'epochs')) if o in new}
