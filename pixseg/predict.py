@@ -8,6 +8,7 @@ __all__ = ['work_size', 'to_input', 'predict_logits', 'best_class', 'predict_mas
 
 # %% ../nbs/09_predict.ipynb #83864498
 import math
+from numbers import Integral, Real
 
 import numpy as np
 import torch
@@ -55,6 +56,7 @@ def predict_logits(
     scales:tuple[float,...]=(1.,), # average over the working size times each of these
 )->Tensor: # `(B,n,h,w)` at the working size, float32
     "Logits of a batch of photographs at the working size."
+    _check_look(size, scales)
     h,w = imgs[0].shape[:2]
     if min(h, w) < model.min_size:
         raise PixsegError(f"the image is {h}x{w}, but this network needs at least {model.min_size} pixels a side: "
@@ -69,6 +71,16 @@ def _logits_at(model, imgs, size, scale, tta):
         logits = model(x)
         if tta: logits = (logits+model(x.flip(-1)).flip(-1))/2
     return enlarge_logits(logits.float(), size)
+
+# %% ../nbs/09_predict.ipynb #1fd93c01
+def _check_look(size, scales):
+    "Refuse a working size or scales that mean nothing."
+    whole = lambda o: isinstance(o, Integral) and not isinstance(o, bool) and int(o) > 0
+    if not (size is None or size == 'trained' or isinstance(size, (tuple, list)) and len(size) == 2 and all(map(whole, size))):
+        raise PixsegError(f"size is {size!r}: give (height, width) in whole pixels, 'trained', or None for the photograph's own")
+    good = lambda s: isinstance(s, Real) and not isinstance(s, bool) and 0 < float(s) < math.inf
+    if not (isinstance(scales, (tuple, list)) and scales and all(map(good, scales))):
+        raise PixsegError(f"scales are {scales!r}: give one or more numbers above 0, such as (1., 0.75)")
 
 # %% ../nbs/09_predict.ipynb #eae11e29
 def best_class(

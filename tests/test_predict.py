@@ -534,3 +534,12 @@ def test_logits_are_enlarged_in_one_place():
     "The front's modules enlarge by `enlarge_logits`, so that none of them can do it otherwise."
     found = [p.name for p in (ROOT/'pixseg').glob('*.py') if 'align_corners' in p.read_text(encoding='utf-8')]
     assert found == ['unet.py']
+
+
+@pytest.mark.parametrize('look', [dict(size=(0, 0)), dict(size=(-8, 8)), dict(size='x'), dict(size=5), dict(size=(8., 8.)), dict(size=(8, 8, 8)),
+                                  dict(scales=()), dict(scales=(0,)), dict(scales=(-1.,)), dict(scales=(math.nan,)), dict(scales=('a',)), dict(scales=1.)])
+def test_a_working_size_that_means_nothing_is_refused(model, look):
+    img = np.zeros((24, 32, 3), np.uint8)
+    with pytest.raises(PixsegError, match='^(size is|scales are) .*give'): predict_mask(model, img, **look)
+    good = predict_mask(model, img, size=[24, np.int64(32)], scales=[1, .75])
+    assert good.shape == (24, 32)
