@@ -24,11 +24,11 @@ readme: .venv/.installed-dev # README.md from nbs/index.ipynb
 	touch $@
 
 .venv/.installed: .venv/.made settings.ini setup.py pyproject.toml
-	$(BIN)/python -m pip install --quiet -e .
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet -e . # setuptools has a paragraph of advice for every editable install
 	touch $@
 
 .venv/.installed-dev: .venv/.made settings.ini setup.py pyproject.toml
-	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet -e '.[dev]'
 	touch $@ .venv/.installed
 
 clean:
