@@ -18,7 +18,8 @@ from fasttransform import ItemTransform
 from torch import Tensor
 
 from .device import memory_format, pick_device
-from .io.folder import find_labels, find_pairs, holdout_split, Pair
+from .io.folder import find_labels, find_pairs, holdout_split
+from .io.reading import Pair
 from .io.split import read_split, SegData, typed
 from .io.windows import cut_bytes, cut_device, span
 from .labels import Labels, PixsegError

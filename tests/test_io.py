@@ -15,7 +15,8 @@ from PIL import Image
 from pixseg.io import files
 from pixseg.io.camvid import camvid_manifest, data_dest
 from pixseg.io.files import cache_dir, find_images, PixsegWarning
-from pixseg.io.folder import (block_split, check_data, find_labels, find_pairs, holdout_split, label_table, Pair,
+from pixseg.io.reading import Pair
+from pixseg.io.folder import (block_split, check_data, find_labels, find_pairs, holdout_split, label_table,
                               read_pair)
 from pixseg.io.images import BadImage, open_image, read_mask, save_mask
 from pixseg.io.store import store_dir

@@ -439,7 +439,7 @@ def test_augmentation_refuses_what_it_cannot_do(root):
 
 def test_frames_of_two_sizes_are_refused(root, tmp_path):
     from PIL import Image
-    from pixseg.io.folder import Pair
+    from pixseg.io.reading import Pair
     odd = tmp_path/'odd.png', tmp_path/'odd_mask.png'
     Image.new('RGB', (64, 64)).save(odd[0])
     Image.new('L', (64, 64)).save(odd[1])

@@ -17,7 +17,8 @@ from fastai.torch_core import TensorImage, TensorMask
 from fastcore.basics import patch
 from torch import Tensor
 
-from .folder import label_table, Pair, read_pair
+from .folder import label_table, read_pair
+from .reading import Pair
 from .store import other_size, read_frames
 from ..labels import Labels
 

@@ -18,7 +18,8 @@ import numpy as np
 from PIL import __version__ as pillow_version
 
 from .files import atomic, cache_dir
-from .folder import Pair, read_pair
+from .folder import read_pair
+from .reading import Pair
 from ..labels import PixsegError
 
 # %% ../../nbs/io/store.ipynb #fabd2ec0
