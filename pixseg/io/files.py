@@ -54,7 +54,8 @@ def tell(
     warnings.warn_explicit(text, PixsegWarning, '<pixseg>', 1)
 
 # %% ../../nbs/io/files.ipynb #0000000c
-IMAGE_TYPES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.gif')
+IMAGE_TYPES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.gif', '.jfif', '.jpe', '.avif', '.jp2', '.j2k',
+               '.ppm', '.pgm', '.pnm', '.tga', '.heic', '.heif', '.npy')
 
 def image_files(
     folder:Path, # where to look; not below it
@@ -69,7 +70,7 @@ def image_files(
 # %% ../../nbs/io/files.ipynb #5851dca8
 def passed_over(
     folder:Path, # where to look; not below it
-)->str: # such as '2 .heic, 1 folder'; '' if nothing was
+)->str: # such as '2 .cr2, 1 folder'; '' if nothing was
     "What `image_files` and `find_images` leave out of a folder, by kind."
     def kind(p):
         if p.name[0] == '.' or p.name.lower() in ('thumbs.db', 'desktop.ini'):

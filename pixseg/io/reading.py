@@ -21,6 +21,12 @@ class PhotoCode:
     bands:tuple[int,...]|None=None # which bands become the channels, counted from 1; `None`: RGB, as the file has it
     scale:tuple[float,float]|None=None # values that become 0 and 255; `None`: bytes as they are
 
+# %% ../../nbs/io/reading.ipynb #4c0f9b05
+@patch(as_prop=True)
+def channels(self:PhotoCode)->int: # 3 for RGB
+    "How many channels a photograph has in memory."
+    return 3 if self.bands is None else len(self.bands)
+
 # %% ../../nbs/io/reading.ipynb #f7b0486e
 @dataclass(frozen=True)
 class MaskCode:
