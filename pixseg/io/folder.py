@@ -23,7 +23,7 @@ from PIL import Image
 from fastcore.basics import patch
 
 from .files import image_files, IMAGE_TYPES, passed_over, tell
-from .images import BadImage, decode_mask, decode_photo, refuse_values, say_decision, values_of
+from .images import BadImage, decode_mask, decode_photo, refuse_values, resize_photo, say_decision, values_of
 from .reading import Pair, Problem
 from ..labels import CAMVID, CAMVID32, Labels, MERGE32, PixsegError, read_codes
 
@@ -198,8 +198,8 @@ def _check_pair(root, pair, known):
     problems,size,digest,decided,turn,counts = [],None,None,'',0,np.zeros(256, int)
     problem = lambda path,e: Problem(path.relative_to(root).as_posix(), e.what, e.remedy)
     try:
-        img,turn = decode_photo(pair.img)
-        size,digest = (img.height, img.width),hashlib.blake2b(repr(img.size).encode()+img.tobytes()).digest()
+        img,turn = decode_photo(pair.img, pair.how.photo)
+        size,digest = img.shape[:2],hashlib.blake2b(repr(img.shape).encode()+img.tobytes()).digest()
     except BadImage as e: problems.append(problem(pair.img, e))
     try:
         mask,decided = decode_mask(pair.mask, size, turn)
@@ -341,16 +341,16 @@ def read_pair(
     pair:Pair, # name, photograph and mask file
     table:np.ndarray, # uint8 `(256,)`: class id by file value, 255 where the value means nothing
     size:tuple[int,int]|None=None, # `(H,W)` to resize to; `None` keeps the file's own
-)->tuple[np.ndarray,np.ndarray]: # photograph uint8 `(H,W,3)` and mask uint8 `(H,W)`
+)->tuple[np.ndarray,np.ndarray]: # photograph uint8 `(H,W,C)` and mask uint8 `(H,W)`
     "Read one photograph and its mask; raises `PixsegError` naming the file if either is unusable."
-    img,turn = decode_photo(pair.img)
-    mask,decided = decode_mask(pair.mask, (img.height, img.width), turn)
+    img,turn = decode_photo(pair.img, pair.how.photo)
+    mask,decided = decode_mask(pair.mask, img.shape[:2], turn)
     say_decision(pair.mask, decided)
-    if size and tuple(size) != (img.height, img.width):
-        img,mask = img.resize(size[::-1], Image.Resampling.BILINEAR),mask.resize(size[::-1], Image.Resampling.NEAREST)
+    if size and tuple(size) != img.shape[:2]:
+        img,mask = resize_photo(img, size),mask.resize(size[::-1], Image.Resampling.NEAREST)
     ids = table[np.asarray(mask)]
     if (ids == 255).any(): refuse_values(pair.mask, values_of(mask), table != 255)
-    return np.asarray(img),ids
+    return img,ids
 
 # %% ../../nbs/io/folder.ipynb #00000051
 def label_table(
