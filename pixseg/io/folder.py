@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['data_folder', 'in_fastai_layout', 'find_splits', 'find_pairs', 'is_camvid', 'count_classes', 'find_labels',
            'SplitStats', 'Report', 'check_data', 'read_pair', 'label_table', 'sequence', 'block_split', 'random_split',
-           'holdout_split']
+           'in_sequence', 'draw_split', 'holdout_split']
 
 # %% ../../nbs/io/folder.ipynb #34687cc2
 import hashlib
@@ -15,6 +15,8 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
+from os.path import commonprefix
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +25,7 @@ from PIL import Image
 from fastcore.basics import patch
 
 from .files import image_files, IMAGE_TYPES, passed_over, tell
-from .images import BadImage, decode_mask, decode_photo, refuse_values, say_decision, values_of
+from .images import as_image, BadImage, decode_mask, decode_photo, refuse_values, say_decision, values_of
 from .reading import Pair, Problem
 from ..labels import CAMVID, CAMVID32, Labels, MERGE32, PixsegError, read_codes
 
@@ -343,8 +345,8 @@ def read_pair(
     size:tuple[int,int]|None=None, # `(H,W)` to resize to; `None` keeps the file's own
 )->tuple[np.ndarray,np.ndarray]: # photograph uint8 `(H,W,3)` and mask uint8 `(H,W)`
     "Read one photograph and its mask; raises `PixsegError` naming the file if either is unusable."
-    img,turn = decode_photo(pair.img)
-    mask,decided = decode_mask(pair.mask, (img.height, img.width), turn)
+    img,turn = decode_photo(as_image(pair.img, f'photograph {pair.name}'))
+    mask,decided = decode_mask(as_image(pair.mask, f'mask {pair.name}'), (img.height, img.width), turn)
     say_decision(pair.mask, decided)
     if size and tuple(size) != (img.height, img.width):
         img,mask = img.resize(size[::-1], Image.Resampling.BILINEAR),mask.resize(size[::-1], Image.Resampling.NEAREST)
@@ -382,7 +384,7 @@ def _names(names, valid):
     first = next((o.img if isinstance(o, Pair) else o for o in names if isinstance(o, (Pair,Path))), None)
     if len(names)<2:
         n = f"{len(names)} image{'s'*(len(names)!=1)}"
-        raise PixsegError(f"{n} cannot be split: at least 2 are needed"+(f" in {first.parent}" if first else ''))
+        raise PixsegError(f"{n} cannot be split: at least 2 are needed"+(f" in {first.parent}" if isinstance(first, Path) else ''))
     if not 0<valid<1: raise PixsegError(f"valid={valid} is no share: give a number between 0 and 1, such as 0.2")
     return [o.name if isinstance(o, (Pair,Path)) else str(o) for o in names]
 
@@ -424,6 +426,34 @@ def random_split(
     n = len(_names(names, valid))
     held = set(random.Random(seed).sample(range(n), min(max(1, round(valid*n)), n-1)))
     return [i for i in range(n) if i not in held], sorted(held)
+
+# %% ../../nbs/io/folder.ipynb #df3189e8
+def _numbered_names(names):
+    "Names as text that ends in a number where there is one: without endings, and without what all of them end in."
+    texts = [re.sub(r'[/\\\\]', '|', str(o)) for o in names]
+    texts = [t.rpartition('.')[0] if Path(t).suffix.lower() in IMAGE_TYPES else t for t in texts]
+    end = commonprefix([t[::-1] for t in texts])[::-1].lstrip('0123456789')
+    return [t.removesuffix(end) for t in texts]
+
+def in_sequence(
+    names:list[str], # file names, paths or pairs
+)->bool: # True for frames of one or more videos
+    "Whether names number a sequence: four of five neighbours lie the same step apart."
+    runs,steps = {},Counter()
+    for prefix,number in map(sequence, _numbered_names(names)): runs.setdefault(prefix, []).append(number)
+    for run in runs.values(): steps.update(b-a for a,b in pairwise(sorted(run)))
+    total,(step,n) = sum(steps.values()),next(iter(steps.most_common(1)), (0, 0))
+    return step > 0 and n >= .8*total and total >= len(names)/2
+
+def draw_split(
+    names:list[str], # file names, paths or pairs
+    seed:int=0, # which frames are held out
+)->tuple[list[int],list[int],str]: # indices into `names` for training and for validation, ascending; in words what was done
+    "Hold out a fifth where nothing says on what to judge: runs of frames of a sequence, else at random. Raises `PixsegError`."
+    texts = _names(names, .2)
+    if in_sequence(texts): (train,valid),how = block_split(_numbered_names(texts), blocks=10 if len(texts) >= 50 else 5, seed=seed),'in runs of frames'
+    else: (train,valid),how = random_split(texts, seed=seed),'at random'
+    return train,valid,f"no split for validation in it: {len(valid)} of {len(texts)} held out, {how}"
 
 # %% ../../nbs/io/folder.ipynb #92534474
 def holdout_split(
