@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from .files import IMAGE_TYPES, tell
-from .folder import count_classes, data_folder, draw_split, find_labels, find_pairs, find_splits, holdout_split, is_camvid
+from .encoding import count_classes
+from .folder import data_folder, draw_split, find_labels, find_pairs, find_splits, holdout_split, is_camvid
 from .images import as_image, decode_mask, open_image, refuse_values, values_of
 from .reading import DataSet, Pair
 from .store import in_memory
