@@ -229,9 +229,9 @@ def _open(root, said, bands, names, draw, state):
     names,splits = _stacked(root, _known_names(root, found, rows, said, names), found)
     by_split = found.by_split if found is layout else {'train':found.problems}
     data = settle(root, found.form, splits, names, bands=bands, draw=draw, state=state, by_split=by_split,
-                  zero_is_void=found.form == 'ADE20K', notes=[*found.notes, *layout.left])
+                  zero_is_void=found.form == 'ADE20K', notes=[*found.notes, *(layout.left if found is layout else ())])
     data.native = found.form in ("SegNet's layout", "fast.ai's layout") and names is not None
-    if names is None and not data.refusal: data.notes.append(_nameless)
+    if names is None and not data.refusal and not any('no names' in o for o in data.notes): data.notes.append(_nameless)
     return data
 
 _nameless = "no file names the classes: write codes.txt, one name a line"

@@ -368,7 +368,7 @@ def count_pages(
     path, # of an image file, or a Pillow image, which counts as one
 )->int: # pages from the first one on that have its size; thumbnails behind them do not count
     "How many pages of one size an image file has."
-    if isinstance(path, Image.Image): return 1
+    if isinstance(path, Image.Image) or file_head(path).pages == 1: return 1
     with Image.open(path) as im:
         n,size = getattr(im, 'n_frames', 1),im.size
         for i in range(1, n):
