@@ -608,6 +608,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'pixseg.io.shapes.Shape.fill': ('io/shapes.html#shape.fill', 'pixseg/io/shapes.py'),
                                   'pixseg.io.shapes.Shapes': ('io/shapes.html#shapes', 'pixseg/io/shapes.py'),
                                   'pixseg.io.shapes.Shapes.__repr__': ('io/shapes.html#shapes.__repr__', 'pixseg/io/shapes.py'),
+                                  'pixseg.io.shapes.Shapes._other_size': ('io/shapes.html#shapes._other_size', 'pixseg/io/shapes.py'),
                                   'pixseg.io.shapes.Shapes.digest': ('io/shapes.html#shapes.digest', 'pixseg/io/shapes.py'),
                                   'pixseg.io.shapes.Shapes.draw': ('io/shapes.html#shapes.draw', 'pixseg/io/shapes.py'),
                                   'pixseg.io.shapes._bitmap': ('io/shapes.html#_bitmap', 'pixseg/io/shapes.py'),

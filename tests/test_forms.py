@@ -132,6 +132,7 @@ def test_shapes_of_another_size_are_refused():
     s = Shapes(Path('a.json'), 'a.jpg', (24,32), ())
     with pytest.raises(BadImage, match='24x32, but the photograph is 48x64'): s.draw(SIZE)
     assert s.draw().shape == (24,32)
+    with pytest.raises(BadImage, match='EXIF'): s.draw((32,24))
     with pytest.raises(ValueError, match='give `size`'): Shapes(Path('a.json'), 'a.jpg', None, ()).draw()
 
 
