@@ -160,6 +160,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'pixseg.io.encoding._apply_stack': ('io/encoding.html#_apply_stack', 'pixseg/io/encoding.py'),
                                     'pixseg.io.encoding._black_white': ('io/encoding.html#_black_white', 'pixseg/io/encoding.py'),
                                     'pixseg.io.encoding._by_color': ('io/encoding.html#_by_color', 'pixseg/io/encoding.py'),
+                                    'pixseg.io.encoding._by_greys': ('io/encoding.html#_by_greys', 'pixseg/io/encoding.py'),
                                     'pixseg.io.encoding._by_ids': ('io/encoding.html#_by_ids', 'pixseg/io/encoding.py'),
                                     'pixseg.io.encoding._by_ids_divided': ('io/encoding.html#_by_ids_divided', 'pixseg/io/encoding.py'),
                                     'pixseg.io.encoding._coded': ('io/encoding.html#_coded', 'pixseg/io/encoding.py'),

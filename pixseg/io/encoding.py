@@ -35,7 +35,7 @@ class MaskLook(NamedTuple):
     shared:int=0 # 'stack': pixels in more than one of them
     bare:int=0 # 'stack': pixels in none of them
 
-# %% ../../nbs/io/encoding.ipynb #0ef84d8a
+# %% ../../nbs/io/encoding.ipynb #b7530aff
 def look_at_mask(
     mask, # path of a file; or a tuple of paths, one for each class, `None` where a class has none
 )->MaskLook: # values, colours and pixels
@@ -45,11 +45,11 @@ def look_at_mask(
     n = count_pages(mask)
     return _look_at_stack(_opened(mask)) if n > 1 else _look(im, mask)
 
-def _opened(mask, *args):
+def _opened(mask, size=None, turn=0):
     "Path, image and decision of every part of a stack: its files, or the pages of its file."
     parts = mask if isinstance(mask, tuple) else range(count_pages(mask))
     at = [(p, 0) if isinstance(mask, tuple) else (mask, p) for p in parts]
-    return [None if p is None else (p, *open_mask(p, *(args or (None, 0)), page=page)) for p,page in at]
+    return [None if p is None else (p, *open_mask(p, size, turn, page)) for p,page in at]
 
 def _look(im, path):
     "What a decoded mask holds."
@@ -66,8 +66,8 @@ def _look(im, path):
 
 def _count(values):
     "Pixels for each value; nothing if there are thousands of values."
-    if values.dtype.kind == 'u' or values.size and 0 <= values.min() <= values.max() < 65536:
-        n = np.bincount(values.ravel())
+    if values.dtype == np.uint8 or values.size and 0 <= values.min() <= values.max() < 65536:
+        n = np.array(Image.fromarray(values).histogram()) if values.dtype == np.uint8 else np.bincount(values.ravel())
         found = np.flatnonzero(n)
         n = n[found]
     else: found,n = np.unique(values, return_counts=True)
@@ -205,6 +205,16 @@ def _black_white(s):
     s.notes.append(f"masks are black and white: 0 is '{s.called(0)}', {white} is '{s.called(1)}'")
     return _coded(s, {0:0, white:1})
 
+# %% ../../nbs/io/encoding.ipynb #bf2ad9d3
+def _by_greys(s):
+    "Values that are greys of the list of colours."
+    colors = s.given and s.given.colors or ()
+    exact = {c[0]:i for i,c in enumerate(colors) if len({*c}) == 1}
+    others = [v for v in s.values if v not in exact]
+    if len(exact) < 2 or s.values[-1] < s.n or others not in ([], [s.mark]): return None
+    s.notes.append(f"values in the masks are the greys of {_origin(s)}: {_listed(s, exact)}")
+    return _coded(s, {**exact, **_voids(s, others)})
+
 # %% ../../nbs/io/encoding.ipynb #26e91f63
 def _smoothed(s):
     "Black and white with shades between: the border is half way."
@@ -231,11 +241,11 @@ def _refuse_lossy(s):
     "A JPEG that is not black and white."
     if s.lossy: raise lossy(s.lossy)
 
-# %% ../../nbs/io/encoding.ipynb #5a556c54
+# %% ../../nbs/io/encoding.ipynb #4806440a
 def _zero_void(s):
     "ADE20K: the classes begin at 1, and 0 is void."
     if not s.zero_is_void or s.void is not None or s.marks and s.mark is None: return None
-    names = s.names or tuple(f'class {i}' for i in range(1, max([*s.rest, 1])+1))
+    names = s.names or tuple(f'class {i}' for i in range(1, min(max([*s.rest, 1]), 255)+1))
     if s.rest and not 0 <= s.rest[0] <= s.rest[-1] <= len(names): return None
     s.notes.append("0 in the masks is void, the classes begin at 1, as in ADE20K")
     s.void,to = 0,{i:i for i in range(len(names)+1)}
@@ -281,7 +291,8 @@ def _instances(s):
     if s.indices: return _coded(s, {0:0, **dict.fromkeys(range(1, 256), 1)})
     return _coded(s, {0:0, 1:1}, kind='threshold', table=(), threshold=1)
 
-# %% ../../nbs/io/encoding.ipynb #13b15cf9
+# %% ../../nbs/io/encoding.ipynb #9588a4b1
+@lru_cache(None)
 def voc_colors()->tuple[tuple[int,int,int],...]: # 256 RGB colours
     "Pascal VOC's colour map: bits of the id are dealt out to red, green and blue, the highest first."
     bit = lambda i,k: sum((i >> 3*j+k & 1) << 7-j for j in range(8))
@@ -357,14 +368,14 @@ def _by_ids_divided(s, to):
     s.notes.append(_number(far[0]))
     return _coded(s, {**to, **_voids(s, marks)}, kind='divide', divisor=1000)
 
-# %% ../../nbs/io/encoding.ipynb #4f49e076
+# %% ../../nbs/io/encoding.ipynb #2cb5c56a
 def _strays(s, to=None):
     "Ids, but for some files."
     to = to or _ids(s)
     mark = [v for v in s.marks if v not in to][:1] if s.mark is not None else []
     bad = [(p, c) for p,c in s.files if not {*c} <= {*to, *mark}]
     if 2*len(bad) >= len(s.files): _refuse(s, bad[0], to)
-    s.notes.append(_odd(s, bad, 'values'))
+    if bad: s.notes.append(_odd(s, bad, 'values'))
     return _coded(s, {**to, **_voids(s, mark)})
 
 def _odd(s, bad, what):
@@ -381,14 +392,14 @@ def _refuse(s, bad, to):
 
 _say_colors = "`--colors FILE` with a line `name r g b` for each class (`colors=` in Python)"
 
-# %% ../../nbs/io/encoding.ipynb #26f140f5
+# %% ../../nbs/io/encoding.ipynb #de781b37
 def _decide_numbers(s):
     "Which ids the values are."
     if s.names and len(s.names) == 1 and s.void is None: s = _with_background(s)
     divided = lambda *rules: lambda s: _divided(s, rules)
     if s.lossy: rules = (_smoothed, _refuse_lossy)
-    elif s.names: rules = (_by_ids, _zero_void, _black_white, _plain, divided(_plain), _from_one, _instances, _smoothed,
-                           _gaps, divided(_gaps), _strays)
+    elif s.names: rules = (_by_ids, _zero_void, _by_greys, _black_white, _plain, divided(_plain), _from_one, _instances,
+                           _smoothed, _gaps, divided(_gaps), _strays)
     else: rules = (_zero_void, _black_white, _smoothed, _plain, divided(_plain, _sparse), _sparse, _not_masks)
     return next(filter(None, (rule(s) for rule in rules)))
 
@@ -515,7 +526,7 @@ def _by_color(look):
     for v,n in look.counts.items(): c[look.palette.get(v, (0, 0, 0)) if look.palette else (v*white,)*3] += n
     return dict(c)
 
-# %% ../../nbs/io/encoding.ipynb #f9659424
+# %% ../../nbs/io/encoding.ipynb #18df906d
 def decide_code(
     looks, # (path, `MaskLook`) of every mask of a data set
     names:ClassNames|None=None, # what is known about its classes; `None`: nothing
@@ -548,7 +559,7 @@ def _decide(looks, form, clash, s):
     try: return _decide_colors(_Colors(files, **s))
     except BadImage as e:
         if not clash or 'nothing says' not in e.what: raise
-        raise BadImage(*clash, f"say which colour is which class: {_say_colors}") from None
+        raise BadImage(clash[0], clash[1], f"say which colour is which class: {_say_colors}") from None
 
 def _without_photographs(looks):
     "The looks at what may be masks, and a note if there were others; raises if most are not."
