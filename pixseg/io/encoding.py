@@ -35,7 +35,7 @@ class MaskLook(NamedTuple):
     shared:int=0 # 'stack': pixels in more than one of them
     bare:int=0 # 'stack': pixels in none of them
 
-# %% ../../nbs/io/encoding.ipynb #b7530aff
+# %% ../../nbs/io/encoding.ipynb #b12272f6
 def look_at_mask(
     mask, # path of a file; or a tuple of paths, one for each class, `None` where a class has none
 )->MaskLook: # values, colours and pixels
@@ -51,6 +51,7 @@ def _opened(mask, size=None, turn=0):
     at = [(p, 0) if isinstance(mask, tuple) else (mask, p) for p in parts]
     return [None if p is None else (p, *open_mask(p, size, turn, page)) for p,page in at]
 
+# %% ../../nbs/io/encoding.ipynb #53853400
 def _look(im, path):
     "What a decoded mask holds."
     kw = dict(size=(im.height, im.width), lossy=is_lossy(im), bits=im.mode == '1')
@@ -135,7 +136,7 @@ def count_classes(
         n = max(n, v+1)
     return n
 
-# %% ../../nbs/io/encoding.ipynb #1e4f751a
+# %% ../../nbs/io/encoding.ipynb #73b0bf28
 def _coded(s, to, names=None, **code):
     "Code and labels for a table from value to id, or to `_VOID`."
     names,void = list(names or s.names or [f'class {i}' for i in range(max(to.values())+1)]),s.void
@@ -150,6 +151,7 @@ def _coded(s, to, names=None, **code):
     labels = Labels(names, colors, void) if colors else name_labels(names, void)
     return MaskCode(**{'kind': 'ids', 'table': table, **code}),labels,s.notes
 
+# %% ../../nbs/io/encoding.ipynb #4c6179fd
 def check_number(
     n:int, # how many classes
     origin:str, # who says so
@@ -420,7 +422,7 @@ def _not_masks(s):
     raise BadImage(s.first(v), f"has the value {v}, and all masks together have {len(s.values)} values, with gaps",
                    "write the names of the classes into codes.txt, one a line; or give masks that are not smoothed")
 
-# %% ../../nbs/io/encoding.ipynb #789ef7fc
+# %% ../../nbs/io/encoding.ipynb #246c0e53
 def _decide_colors(s):
     "Which ids the colours are."
     if s.lossy: raise lossy(s.lossy)
@@ -435,6 +437,7 @@ def _decide_colors(s):
     if bad: s.notes.append(_odd(s, bad, 'colours'))
     return _with_colors(s, to)
 
+# %% ../../nbs/io/encoding.ipynb #be1d5fd7
 def _color_list(s):
     "Colour -> id, from the names' colours or from known ones."
     known = {**dict(zip(CAMVID32, CAMVID32.colors)), **dict(zip(CAMVID, CAMVID.colors))}
@@ -456,7 +459,7 @@ def _color_list(s):
     raise BadImage(s.files[0][0], f"has colours, and nothing says which class they are. There are {found}",
                    f"say it with {_say_colors}")
 
-# %% ../../nbs/io/encoding.ipynb #6bda3bbc
+# %% ../../nbs/io/encoding.ipynb #9f8024ad
 def _hex(rgb): return '#{:02X}{:02X}{:02X}'.format(*rgb)
 
 def _one_each(s, colors):
@@ -468,6 +471,7 @@ def _one_each(s, colors):
             raise PixsegError(f"{_origin(s)} gives {twice}: change one of them")
     return to
 
+# %% ../../nbs/io/encoding.ipynb #21519fac
 def strange_color(
     mask, # its path
     color, # RGB
@@ -482,6 +486,7 @@ def strange_color(
     return BadImage(mask, f"{what}; the nearest is {name}{near}",
                     "add a line `name r g b` for it to the list of colours, or export the mask without smoothing")
 
+# %% ../../nbs/io/encoding.ipynb #d7b57e6d
 def _with_colors(s, to):
     "Code and labels for a table from colour to id."
     if s.given is None or not s.given.colors:
@@ -526,7 +531,7 @@ def _by_color(look):
     for v,n in look.counts.items(): c[look.palette.get(v, (0, 0, 0)) if look.palette else (v*white,)*3] += n
     return dict(c)
 
-# %% ../../nbs/io/encoding.ipynb #18df906d
+# %% ../../nbs/io/encoding.ipynb #756d2b0a
 def decide_code(
     looks, # (path, `MaskLook`) of every mask of a data set
     names:ClassNames|None=None, # what is known about its classes; `None`: nothing
@@ -545,6 +550,7 @@ def decide_code(
              lossy=next((p for p,o in looks if o.lossy), None))
     return _decide(looks, form, clash, s)
 
+# %% ../../nbs/io/encoding.ipynb #b9e407fe
 def _decide(looks, form, clash, s):
     "The decision for a form."
     files = [(p, _by_color(o)) for p,o in looks]
@@ -561,6 +567,7 @@ def _decide(looks, form, clash, s):
         if not clash or 'nothing says' not in e.what: raise
         raise BadImage(clash[0], clash[1], f"say which colour is which class: {_say_colors}") from None
 
+# %% ../../nbs/io/encoding.ipynb #c7e6fcb7
 def _without_photographs(looks):
     "The looks at what may be masks, and a note if there were others; raises if most are not."
     odd = [(p, o) for p,o in looks if not o.counts]
@@ -575,6 +582,7 @@ def _photograph(path, n, what):
     return BadImage(path, f"is no mask: {n} {what} are those of a photograph, or of smoothed edges",
                     "give the masks, exported without smoothing")
 
+# %% ../../nbs/io/encoding.ipynb #b4fe2110
 class _Colors(_Seen):
     "The same for colours, which have no order."
     def __post_init__(self):
@@ -590,7 +598,7 @@ def _greys_of_palettes(s):
     colors = tuple(((v, v, v), i) for v,i in table if 0 <= v < 256)
     return MaskCode('colors', colors=colors),labels,[*notes, "shades of grey in palettes are taken as values"]
 
-# %% ../../nbs/io/encoding.ipynb #3548697d
+# %% ../../nbs/io/encoding.ipynb #5a3db48d
 def decide_stack(
     looks, # (path or paths, `MaskLook` of kind 'stack') of every mask
     names:ClassNames|None=None, # one for each file or page, in their order, perhaps with the background before them
@@ -618,6 +626,7 @@ def decide_stack(
     return MaskCode('stack', table=() if all(v == i for v,i in to.items()) else tuple(sorted(to.items())),
                     threshold=_stack_threshold(looks)),name_labels(called, void),notes
 
+# %% ../../nbs/io/encoding.ipynb #ff428a95
 def _one(path): return next(p for p in path if p is not None) if isinstance(path, tuple) else path
 
 def _overlap(looks):
