@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['size_arg', 'scale_arg', 'number_arg', 'knob_option', 'in_options', 'write_json', 'bar', 'score_table', 'data_get',
-           'data_check', 'train', 'evaluate', 'shipped_names', 'split_model', 'predict', 'export', 'demo',
-           'build_parser', 'main']
+           'data_check', 'data_convert', 'train', 'evaluate', 'shipped_names', 'split_model', 'predict', 'export',
+           'demo', 'build_parser', 'main']
 
 # %% ../nbs/run/cli.ipynb #00000004
 import argparse
@@ -23,7 +23,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from . import __version__
-from .io.files import atomic, IMAGE_TYPES
+from .io.files import atomic, check_folder, IMAGE_TYPES
 from .labels import PixsegError
 from .run.config import check_knob, ConfigError, knob_type, KNOBS, make_config, nearest_knob
 
@@ -195,12 +195,30 @@ def data_get(args)->int:
     print((get_camvid32 if args.classes == 32 else get_camvid)(args.dest, progress=progress))
     return 0
 
+def _data(args):
+    "The data that a command names, opened as its options say."
+    from pixseg.io.sources import open_source
+    return open_source(args.dir, colors=getattr(args, 'colors', None), bands=getattr(args, 'bands', None), say=args.func != data_check)
+
 def data_check(args)->int:
     "Look at every file of a data folder and list what is wrong."
-    from pixseg.io.folder import check_data
-    report = check_data(args.dir)
-    _finish(args, report.to_dict(), str(report))
+    from pixseg.io.check import check_data
+    from pixseg.io.page import check_page, page_place
+    if args.html: page_place(args.html)
+    data = _data(args)
+    report = check_data(data, progress=bar('checked'))
+    page = [str(check_page(report, args.html, data))] if args.html else []
+    _finish(args, dict(report.to_dict(), **dict(html=page[0]) if page else {}), '\n'.join([str(report), *(f'- page: {o}' for o in page)]))
     return 0 if report.ok else 1
+
+def data_convert(args)->int:
+    "Write a data folder in another form."
+    from pixseg.io.convert import convert_data
+    data = _data(args)
+    convert_data(data, args.out, args.to, progress=bar('converted'))
+    n = sum(map(len, data.splits.values()))
+    print(f"{args.out}: {n} pair{'s'*(n != 1)} of {', '.join(data.splits)}, written as {args.to}")
+    return 0
 
 # %% ../nbs/run/cli.ipynb #a60b3d00
 _epochs = 20 # if neither epochs nor minutes were said
@@ -247,7 +265,7 @@ def evaluate(args)->int:
     from pixseg.run.evaluate import evaluate as run
     model = load_model(args.model, device=_device(args))
     scores = run(model, args.dir, args.split, bs=getattr(args, 'bs', 8), tta=args.tta, holdout=getattr(args, 'holdout', None),
-                 progress=bar('evaluated'))
+                 colors=getattr(args, 'colors', None), progress=bar('evaluated'))
     _finish(args, scores, score_table(scores))
     if scores['miou'] is not None and math.isfinite(scores['miou']): return 0
     print(f"pixseg: {args.dir}: split {scores['split']} has no labelled pixel, so nothing could be judged: label some pixels, or "
@@ -340,9 +358,11 @@ def demo(args)->int:
 _options = {
     'model': dict(metavar='MODEL', help='a .safetensors file that `pixseg train` wrote, or the name of a model that comes with pixseg: '
                                         +', '.join(shipped_names())),
-    'dir': dict(metavar='DIR', help='folder with train/ trainannot/ val/ valannot/ [test/ testannot/] [codes.txt]'),
+    'dir': dict(metavar='DIR', help='folder of photographs and masks or annotations, as a tool delivers it, or a CSV file of their paths'),
     'files': dict(metavar='FILES', nargs='+', help='photographs, or folders of them; a model may stand before them (default: '
                                                    f"{next(iter(shipped_names()), 'none')}, which comes with pixseg)"),
+    '--html': dict(metavar='FILE', help='also write a page with pictures of what was found, to open in a browser'),
+    '--to': dict(choices=('pixseg', 'coco', 'yolo', 'voc'), default='pixseg', help='the form to write (default: pixseg)'),
     '--dest': dict(metavar='DIR', help='where to put it (default: $PIXSEG_DATA, or a cache folder)'),
     '--classes': dict(type=int, choices=(12, 32), default=12,
                       help='12: the SegNet variant, 360x480; 32: the original classes, 720x960 (default: 12)'),
@@ -352,7 +372,7 @@ _options = {
                                help='count all pixels alike: for accuracy, against rare classes'),
     '--resume': dict(action='store_true', help='go on with the run in --out, with its own settings; what may change is '
                      +', '.join('--'+k for k,f in KNOBS.items() if f.metadata['later'])),
-    '--split': dict(default='val', help='train, val or test (default: val)'),
+    '--split': dict(default='val', help='train, val, test, or all (default: val)'),
     '--tta': dict(action='store_true', help='average with the mirror image: twice the time'),
     '--overlay': dict(action='store_true', help='also write the photograph with the mask laid over it'),
     '--tile': dict(action='store_true', help='keep the full resolution of large photographs, window by window'),
@@ -375,18 +395,21 @@ def _add(p, option, **says):
 
 # %% ../nbs/run/cli.ipynb #cf5eeaa2
 def _data_commands(sub):
-    p = sub.add_parser('data', help='get CamVid, or check a folder of images and masks',
-                       description='Get CamVid, or check any data folder.')
-    sub = p.add_subparsers(dest='what', required=True, metavar='get|check')
+    p = sub.add_parser('data', help='get CamVid; check a folder of images and masks, or convert it',
+                       description='Get CamVid, check any data folder, or write it in another form.')
+    sub = p.add_subparsers(dest='what', required=True, metavar='get|check|convert')
     _command(sub, data_get, 'get', 'download CamVid, verify every file, unpack it; a download that was cut off goes on',
              '--dest --classes', 'pixseg data get --dest data')
     _command(sub, data_check, 'check',
              'open every file of a data folder and list what is wrong, in which file, and what to do',
-             'dir --json', 'pixseg data check data/CamVid')
+             'dir --colors --bands --html --json', 'pixseg data check data/CamVid --html check.html')
+    p = _command(sub, data_convert, 'convert', 'write a data folder in another form; the files that are there stay as they are',
+                 'dir --to --colors --bands', 'pixseg data convert photos/ photos-coco --to coco')
+    p.add_argument('out', metavar='OUT', help='folder to make; if it is there, it must be empty')
 
 def _train_command(sub):
     p = _command(sub, train, 'train', 'train a U-Net on a data folder',
-                 'dir --encoder --no-pretrained --encoder-lr --width --depth --fold --norm --up --size --crop --scale --sharp --bs --lr '
+                 'dir --colors --bands --init --encoder --no-pretrained --encoder-lr --width --depth --fold --norm --up --size --crop --scale --sharp --bs --lr '
                  '--wd --weights --no-class-weights --dice --smoothing --holdout --seed --precision --device --resume --quiet --json',
                  'pixseg train data/CamVid --encoder tf_efficientnet_lite0 --minutes 10 --out runs/first')
     p.add_argument('--out', default='run', metavar='RUN', help='folder for model, metrics and pictures (default: run)')
@@ -396,7 +419,7 @@ def _train_command(sub):
 # %% ../nbs/run/cli.ipynb #b75d25f3
 def _use_commands(sub):
     _command(sub, evaluate, 'evaluate', 'accuracy, class accuracy and IoU of each class, at the size of the labels',
-             'model dir --split --holdout --bs --tta --device --json',
+             'model dir --split --holdout --bs --tta --colors --device --json',
              'pixseg evaluate run/model.safetensors data/CamVid --split val', bs='8')
     p = _command(sub, predict, 'predict', 'write a mask of its own size for each photograph',
                  'files --overlay --tile --tta --device --json',
@@ -433,6 +456,7 @@ def main(
     try:
         with _json_alone(args), _plain_warnings(told):
             _check_json(getattr(args, 'json', None))
+            if getattr(args, 'out', None): check_folder(args.out)
             for name in KNOBS.keys() & vars(args).keys(): check_knob(name, getattr(args, name))
             return args.func(args)
     except PixsegError as e:
