@@ -273,6 +273,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'pixseg.io.layout._scan': ('io/layout.html#_scan', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._settle': ('io/layout.html#_settle', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._sort_out': ('io/layout.html#_sort_out', 'pixseg/io/layout.py'),
+                                  'pixseg.io.layout._sure': ('io/layout.html#_sure', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._take_affixes': ('io/layout.html#_take_affixes', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._tokens': ('io/layout.html#_tokens', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._too_high': ('io/layout.html#_too_high', 'pixseg/io/layout.py'),

@@ -77,17 +77,17 @@ def _walk(root, deepest=8):
         if len(folder.parts) < deepest: todo += below[::-1]
     return folders,texts
 
-# %% ../../nbs/io/layout.ipynb #d077bca7
+# %% ../../nbs/io/layout.ipynb #15595aee
 _vocabulary = dict(
     train='train training trn tr trainset trainval', val='val valid validation validate vl dev valset evaluation', test='test testing tst ts te testset',
     photo='image images img imgs jpegimages photo photos photograph photographs picture pictures pic pics frame frames input inputs rgb leftimg8bit '
           'raw src scan scans x sat',
-    mask='mask masks label labels labelled labeled labeling annotation annotations annotated annot annots ann anns anno annos gt gts gtfine gtcoarse '
+    mask='mask masks label labels lbl lbls labelled labeled labeling annotation annotations annotated annot annots ann anns anno annos gt gts gtfine gtcoarse '
          'groundtruth truth segmentation segmentations segmentationclass segmentationclassaug seg segs segmap segmaps segmask target targets y '
          'trimap trimaps matte mattes manual',
     color='color colors colour colours colored coloured vis visual visualization visualisation visualized preview overlay overlays human',
     extra='object objects instance instances instanceids panoptic polygon polygons edge edges boundary boundaries contour contours depth weights',
-    filler='dir folder data dataset set the of for png jpg jpeg tif tiff bmp gif file files original orig all semantic binary final new machine class '
+    filler='dir folder data dataset set the of for png jpg jpeg tif tiff bmp gif file files original orig org all semantic binary final new machine class '
            'classes id ids trainids labelids resized cropped small large bit fine coarse ground st nd rd first second autosplit list names split splits default')
 _vocabulary = {word:kind for kind,words in _vocabulary.items() for word in words.split()}
 _splits = ('train', 'val', 'test')
@@ -101,12 +101,15 @@ def _tokens(name):
         words += [o] if cut is None else [o[:cut], o[cut:]]
     return words
 
-# %% ../../nbs/io/layout.ipynb #f68e3740
+# %% ../../nbs/io/layout.ipynb #e80b2893
 class _Meaning(NamedTuple):
     split:str='' # train, val, test, or the name of a split that only its folders know; '': none
     role:str='' # photo, mask, extra: neither, but made of masks; '': none
     rank:int=0 # of masks, the lowest is taken
     sure:bool=True # whether all words are known
+
+@lru_cache(None)
+def _sure(name): return m if (m := _meaning(name)).sure else _Meaning()
 
 @lru_cache(None)
 def _meaning(name):
@@ -232,38 +235,39 @@ def _core(stem, heads, tails):
         if stem.startswith(h) and len(stem) > len(h): stem = stem[len(h):]; break
     return stem
 
-# %% ../../nbs/io/layout.ipynb #587bb2cc
+# %% ../../nbs/io/layout.ipynb #8087c7e3
 class _Names(NamedTuple):
     "How the names of photographs and masks are cut."
     photos:tuple # heads and tails of photographs
-    masks:dict # stem of a mask -> (name, affix)
+    masks:dict # stem of a mask -> (name, affix); `None` for those that are none
     affixes:tuple=() # those of masks that are taken, the best first
     each:tuple=() # affixes that stand for a class each
 
 def _cut_names(photos, masks):
     "Look for the cut that pairs the most photographs."
-    best,score = None,-1
+    best,score = None,(-1, 0)
     for heads,tails in _photo_affixes(photos):
         cores = {_core(o, heads, tails) for o in photos}
         found = {o:hit for o in masks if (hit := _around(o, cores))}
         counts = Counter(a for _,a in found.values())
         kept = {a for a,n in counts.items() if _affix_rank(a) < 9 and (_affix_rank(a) != 4 or 2*n >= min(len(cores), max(counts.values())) and n > (len(cores) > 1))}
-        found = {o:hit for o,hit in found.items() if hit[1] in kept}
-        n = len({core for core,_ in found.values()})
-        if n > score: best,score = _Names((heads, tails), found, tuple(sorted(kept, key=lambda a: (_affix_rank(a), a)))),n
+        n = len({core for core,a in found.values() if a in kept})
+        found = {o:hit if hit[1] in kept else None for o,hit in found.items() if hit[1] in kept or _affix_rank(hit[1]) == 9}
+        if (n, len(found)) > score: best,score = _Names((heads, tails), found, tuple(sorted(kept, key=lambda a: (_affix_rank(a), a)))),(n, len(found))
         if n == len(cores): break
     return best
 
-# %% ../../nbs/io/layout.ipynb #83b3ea9f
+# %% ../../nbs/io/layout.ipynb #cd32342a
 def _class_affixes(affixes, cores):
-    "Affixes that stand for a class each: words, every photograph has them all."
+    "Whether affixes stand for a class each: words that say nothing else, all of them behind most names."
     whole = set().union(*cores.values())
     words = {re.sub(r'[\W\d_]', '', ''.join(a)) for a in affixes}-{''}
-    return len(affixes) > 1 and len(words) == len(affixes) and all(_affix_rank(a) == 4 and 10*len(cores[a]) >= 9*len(whole) for a in affixes)
+    return len(affixes) > 1 and len(words) == len(affixes) and all(_affix_rank(a) == 4 and 2*len(cores[a]) > len(whole) for a in affixes)
 
 def _take_affixes(root, names, notes, file_of):
     "Settle which endings count, and which of the masks are passed over."
-    cores = {a:{c for c,b in names.masks.values() if a == b} for a in names.affixes}
+    cores = {a:{hit[0] for hit in names.masks.values() if hit and hit[1] == a} for a in names.affixes}
+    if n := sum(hit is None for hit in names.masks.values()): notes.append(f"{n} masks passed over, for they number objects, not classes")
     if _class_affixes(names.affixes, cores): return names._replace(each=names.affixes)
     taken,covered,say = [],set(),lambda a: f"{a[0]}NAME{a[1]}"
     for a in names.affixes:
@@ -277,10 +281,10 @@ def _take_affixes(root, names, notes, file_of):
             covered |= cores[a]
         else: notes.append(f"{len(cores[a])} masks {say(a)} passed over, for there are {say(taken[0])}")
     notes += [f"masks are called {say(a)}"+', and there are none without colours'*(_affix_rank(a) == 8) for a in taken if _affix_rank(a) in (4, 8)]
-    masks = {o:(hit if hit[1] in taken else None) for o,hit in names.masks.items()}
+    masks = {o:hit if hit and hit[1] in taken else None for o,hit in names.masks.items()}
     return names._replace(masks=masks, affixes=tuple(taken))
 
-# %% ../../nbs/io/layout.ipynb #7fb69d6a
+# %% ../../nbs/io/layout.ipynb #2d8935ba
 class _File(NamedTuple):
     split:str
     rest:tuple[str,...]
@@ -296,28 +300,30 @@ def _files(places, cut):
                 yield _File(p.split, p.rest, got[0], '/'.join((*p.folder.parts, name)), got[1])
 
 def _common(files):
-    "How many leading folders all files share."
-    rests = {f.rest for f in files}
-    return len(os.path.commonprefix([list(o) for o in rests])) if rests else 0
+    "How many leading folders all files of a split share."
+    rests = defaultdict(set)
+    for f in files: rests[f.split].add(f.rest)
+    return {s:len(os.path.commonprefix([list(o) for o in r])) for s,r in rests.items()}
 
-def _readings(photos, masks, wild):
+def _readings(photos, masks, wild, near):
     "Ways to pair files: what a photograph and a mask are looked up by, the plainest first."
     where = (lambda f: '') if wild else (lambda f: f.split)
     plain = lambda f: (where(f), f.rest, f.core)
     yield 'plain',plain,plain
-    if any(f.kind for f in masks): return
+    if near: return
+    each = any(f.kind for f in masks)
     i,j = _common(photos),_common(masks)
-    if i or j: yield 'shared',lambda f: (where(f), f.rest[i:], f.core),lambda f: (where(f), f.rest[j:], f.core)
+    if any((*i.values(), *j.values())): yield 'shared',lambda f: (where(f), f.rest[i[f.split]:], f.core),lambda f: (where(f), f.rest[j[f.split]:], f.core)
     for k in (-1, 0):
         kinds = {f.rest[k] for f in masks if f.rest}
-        if len(kinds) > 1 and all(f.rest for f in masks): yield k,plain,lambda f, k=k: (where(f), f.rest[1:] if k == 0 else f.rest[:-1], f.core)
-    yield 'flat',lambda f: (where(f), f.core),lambda f: (where(f), f.core)
+        if len(kinds) > 1 and not each and all(f.rest for f in masks): yield k,plain,lambda f, k=k: (where(f), f.rest[1:] if k == 0 else f.rest[:-1], f.core)
+    if not each: yield 'flat',lambda f: (where(f), f.core),lambda f: (where(f), f.core)
 
-# %% ../../nbs/io/layout.ipynb #a4fcfa8f
-def _pair_up(photos, masks, wild, below):
-    "Photographs and masks by key, and the reading that was taken; `below`: whether folders below the masks may be classes."
+# %% ../../nbs/io/layout.ipynb #caff2fac
+def _pair_up(photos, masks, wild, below, near):
+    "Photographs and masks by key, and the reading; `below`: folders below masks may be classes, `near`: all lie side by side."
     best,score = None,-1
-    for how,of_photo,of_mask in _readings(photos, masks, wild):
+    for how,of_photo,of_mask in _readings(photos, masks, wild, near):
         if isinstance(how, int) and not below: continue
         ps,ms = defaultdict(list),defaultdict(list)
         for f in photos: ps[of_photo(f)].append(f)
@@ -365,11 +371,11 @@ def _name(f, how, key):
     if how == 'objects' and f.rest[-1] == f.core: return '/'.join(f.rest)
     return '/'.join((*(key[1] if how == 'shared' else f.rest), f.core))
 
-# %% ../../nbs/io/layout.ipynb #c33d8087
-def _items(photos, masks, wild, below, notes):
+# %% ../../nbs/io/layout.ipynb #48ee923b
+def _items(photos, masks, wild, below, near, notes):
     "Everything that was found, and the reading."
-    how,ps,ms,n = _pair_up(photos, masks, wild, below)
-    if not n and (found := _objects(photos, masks)):
+    how,ps,ms,n = _pair_up(photos, masks, wild, below, near)
+    if not n and not near and (found := _objects(photos, masks)):
         ps,ms,how = found[0],{k:[f._replace(kind=f.path) for f in o] for k,o in found[1].items()},'objects'
         notes.append("a photograph has many masks in its folder: taken for one object each, all of one class")
     elif moved := _fold(ps, ms): notes.append(f"{moved} mask{'s'*(moved > 1)} matched without regard to capitals")
@@ -404,7 +410,7 @@ def _twins(places):
         for o in p.folder.images: files[p.folder.parts, os.path.splitext(o)[0]].add(os.path.splitext(o)[1].lower())
     return bool(files) and all(len(o) == 2 and len(o & {'.jpg', '.jpeg'}) == 1 for o in files.values())
 
-# %% ../../nbs/io/layout.ipynb #f697532b
+# %% ../../nbs/io/layout.ipynb #8aeb7228
 def _colors_of(root, places):
     "How many colours three of the files have; 256 for many."
     files = ['/'.join((*p.folder.parts, o)) for p in places for o in p.folder.images]
@@ -422,7 +428,7 @@ def _divide(root, places):
     part = lambda p,wanted: p._replace(folder=p.folder._replace(images=[o for o in p.folder.images if mine(o) == wanted]))
     photos,found = [part(p, False) for p in places],[part(p, True)._replace(role='mask') for p in places]
     if not any(p.folder.images for p in found): return None
-    weak = twins or not any(_affix_rank(a) < 4 for _,a in _cut_names(*({nfc(o) for p in ps for o in p.folder.images} for ps in (photos, found))).masks.values())
+    weak = twins or not any(_affix_rank(a) < 4 for a in _cut_names(*({nfc(o) for p in ps for o in p.folder.images} for ps in (photos, found))).affixes)
     if weak and max(_colors_of(root, found)) >= min(_colors_of(root, photos)): return None
     return photos,found
 
@@ -512,7 +518,7 @@ def _place_of_mask(places, names, end, classes):
 
 def _kind(head, tail): return re.sub(r'^[\W_]+|[\W_]+$', '', head+tail)
 
-# %% ../../nbs/io/layout.ipynb #c8a068d7
+# %% ../../nbs/io/layout.ipynb #66b8fc35
 class _Found(NamedTuple):
     "Pairs and problems of some splits."
     pairs:dict # split -> pairs
@@ -520,7 +526,7 @@ class _Found(NamedTuple):
     classes:tuple=()
     how:str=''
 
-def _read_places(root, photos, masks, wild, texts, notes):
+def _read_places(root, photos, masks, wild, near, notes):
     "Pairs of the files in some folders."
     nfc = lambda name: unicodedata.normalize('NFC', os.path.splitext(name)[0])
     stems = lambda places: {nfc(o) for p in places for o in p.folder.images}
@@ -534,7 +540,7 @@ def _read_places(root, photos, masks, wild, texts, notes):
         return hit and (hit[0], _kind(*hit[1]) if names.each and hit[1] else '')
     ps,ms = list(_files(photos, lambda o: (_core(o, *names.photos), ''))),list(_files(masks, cut_mask))
     below = all(len(p.folder.parts) > len(p.base) for p in masks if p.folder.images)
-    items,how = _items(ps, ms, wild, below, notes)
+    items,how = _items(ps, ms, wild, below, near, notes)
     return items,how,names,ms
 
 # %% ../../nbs/io/layout.ipynb #c0c8c12e
@@ -574,7 +580,7 @@ def _sort_out(root, places):
     wild = bool(has(masks['']) and not has(photos['']) or has(photos['']) and marked and not has(masks['']))
     return photos,masks,wild
 
-# %% ../../nbs/io/layout.ipynb #a98a6736
+# %% ../../nbs/io/layout.ipynb #5a7c5c9a
 def _read(root, folders, texts, loose):
     "A layout, with what can be said of a folder whose names mean this."
     notes,places = [],_places(folders, loose)
@@ -583,24 +589,29 @@ def _read(root, folders, texts, loose):
     found,used,form = [],[],''
     ps,ms = [p for s in apart for p in photos[s]],[p for s in masks if s in apart or wild for p in masks[s]]
     if ps and ms:
-        found.append(_settle(root, *_read_places(root, ps, ms, wild, texts, notes), ms, wild, texts, notes))
+        found.append(_settle(root, *_read_places(root, ps, ms, wild, False, notes), ms, wild, texts, notes))
+        for s in apart if not wild else (): found[0].pairs.setdefault(s or 'train', [])
         used,form = [*ps, *ms],_form(ps, ms)
     rest = [p for s in photos if s not in apart for p in photos[s]]
     if rest and any(p.folder.images for p in rest) and (both := _divide(root, rest)):
         full = {p.split for p in both[1] if p.folder.images}
         both = [[p for p in o if p.split in full] for o in both]
-        found.append(_settle(root, *_read_places(root, *both, False, texts, notes), both[1], False, texts, notes))
-        used,form = [*used, *(p for p in rest if p.split in full)],form or 'photographs and masks side by side'
+        more = []
+        items,*how = _read_places(root, *both, False, True, more)
+        if any(o.photo and o.masks for o in items):
+            found.append(_settle(root, items, *how, both[1], False, texts, more))
+            used,form = [*used, *(p for p in rest if p.split in full)],form or 'photographs and masks side by side'
+            notes += more
     return _layout(root, places, photos, masks, found, used, form, texts, notes)
 
-# %% ../../nbs/io/layout.ipynb #2949b1bd
+# %% ../../nbs/io/layout.ipynb #cf85b94c
 def _rank(split): return (_splits.index(split) if split in _splits else 3, split)
 
 def _layout(root, places, photos, masks, found, used, form, texts, notes):
     "The parts, put together."
     splits,problems,lone = {},defaultdict(list),{}
     for f in found:
-        splits.update({s:o for s,o in f.pairs.items() if o or f.problems[s]})
+        splits.update(f.pairs)
         for s,o in f.problems.items(): problems[s] += o
     rest = [p for s in photos for p in photos[s] if (s or 'train') not in splits]
     files = list(_files(rest, lambda o: (o, '')))
@@ -656,31 +667,32 @@ def _form(photos, masks):
     if (p, m) == (('images',), ('labels',)): return "fast.ai's layout"
     return f"photographs in {'/'.join(p) or '.'}/, masks in {'/'.join(m)}/"
 
-# %% ../../nbs/io/layout.ipynb #b8a171b1
+# %% ../../nbs/io/layout.ipynb #4ca69008
 def _wants(root, p): return f"{root} is not a data folder, but {p} is: give that path"
 
-def _too_high(root, layout, texts):
-    "Refuse a folder whose data set lies in a folder of it."
-    files = [f.relative_to(root).parts[:-1] for o in layout.splits.values() for _,img,m in o for f in (img, *(m if isinstance(m, tuple) else (m,)))]
+def _too_high(root, layout, texts, read):
+    "Refuse a folder whose data set lies in a folder of it; `read` says what a name means."
+    files = (f for o in layout.splits.values() for _,img,m in o for f in (img, *(m if isinstance(m, tuple) else (m,))))
     heads,split = {},False
-    for parts in set(files):
-        n = next((i for i,o in enumerate(parts) if _meaning(o).split or _meaning(o).role), len(parts))
+    for parts in [Path(o).relative_to(root).parts for o in {os.path.dirname(f) for f in files}]:
+        said = [read(o).split or read(o).role for o in parts]
+        n = next((i for i,o in enumerate(said) if o), len(parts))
         heads[parts[:n]] = True
-        split = split or bool(n) and any(_meaning(o).split for o in parts[n:])
+        split = split or bool(n) and any(o in _splits for o in said)
     top = {h[:1] for h in heads}
-    if not top or () in top or any(t.parent == root and (is_names_file(t) or _meaning(t.stem).split) for t in texts): return
+    if not top or () in top or any(t.parent == root and (is_names_file(t) or _sure(t.stem).split) for t in texts): return
     if len(top) == 1: raise PixsegError(_wants(root, root.joinpath(*os.path.commonprefix([list(h) for h in heads]))))
     if split: raise PixsegError(f"{root} is not a data folder, but {' and '.join(str(root.joinpath(*h)) for h in sorted(heads)[:3])} are: give one of these paths")
 
-# %% ../../nbs/io/layout.ipynb #0fe448b7
+# %% ../../nbs/io/layout.ipynb #e8694ba5
 def _higher(root):
     "The folder above that has what belongs to this one; `None` if there is none."
     here = Path(os.path.abspath(root))
     for n,up in enumerate(here.parents[:2], 1):
-        ms = [_meaning(o) for o in here.parts[-n:]]
+        ms = [_sure(o) for o in here.parts[-n:]]
         split,role = (next((m[k] for m in ms if m[k]), '') for k in (0, 1))
         if not (split or role): continue
-        try: others = [_meaning(e.name) for e in os.scandir(up) if e.is_dir() and e.name != here.parts[-n]]
+        try: others = [_sure(e.name) for e in os.scandir(up) if e.is_dir() and e.name != here.parts[-n]]
         except OSError: continue
         wanted = 'photo' if role == 'mask' else 'mask'
         for m in others:
@@ -697,23 +709,23 @@ def say_no_masks(
     if (up := _higher(root)): return _wants(root, up)
     if not any(root.iterdir()): return f"{root} is empty: put train/ and trainannot/ into it, or fetch CamVid with `pixseg data get`"
     lone = next((d for s in _splits for d in dirs if _meaning(d) == _Meaning(s)), None)
-    if lone and not any(_meaning(d).role == 'photo' for d in dirs):
+    photos = next((d for d in dirs if _sure(d).role == 'photo'), None)
+    if lone and not photos:
         return f"{root} has {lone}/ but no {lone}annot/: put the masks there, under the names of the photographs"
-    photos = next((d for d in dirs if _meaning(d).role == 'photo'), None)
     if photos and layout and layout.lone: return f"{root} has {photos}/ but no masks: put them into masks/, under the names of the photographs"
     return f"{root} has neither train/ with trainannot/ nor images/ with labels/: arrange the files so"
 
-# %% ../../nbs/io/layout.ipynb #04badbb8
+# %% ../../nbs/io/layout.ipynb #0af634d1
 def find_layout(
     root:str|Path, # a folder that exists
 )->Layout: # without masks, its `splits` are empty and its `lone` has the photographs
     "What lies where in a data folder. Raises `PixsegError` for a folder without images, and where two readings are possible."
     root = Path(root)
     folders,texts = _walk(root)
-    layout = _read(root, folders, texts, False)
+    layout,read = _read(root, folders, texts, False),_sure
     if not any(layout.splits.values()) and not layout.problems:
         loose = _read(root, folders, texts, True)
-        if any(loose.splits.values()): layout = loose
-    _too_high(root, layout, texts)
+        if any(loose.splits.values()): layout,read = loose,_meaning
+    _too_high(root, layout, texts, read)
     if not layout.splits and (not layout.lone or _higher(root)): raise PixsegError(say_no_masks(root, layout))
     return layout

@@ -134,7 +134,7 @@ def _sorted(path, pairs):
     ids,names = zip(*sorted(pairs))
     return _rows(path, names, ids)
 
-# %% ../../nbs/io/names.ipynb #b4bd9abc
+# %% ../../nbs/io/names.ipynb #6cf48295
 def _yaml(text):
     import yaml
     try: return yaml.safe_load(text)
@@ -152,7 +152,7 @@ def read_names(
 )->ClassNames: # in the file's order, in the order of the values where it is a map
     "What a file says about classes. Raises `PixsegError` for a file that names none."
     path = Path(path)
-    lines = code_lines(path, gaps=True)
+    lines = whole = code_lines(path, gaps=True)
     if not lines: raise PixsegError(f"{path} is empty: write one class name a line")
     if lines[0].lower() in ('name', 'class', 'label') and path.suffix.lower() == '.csv': lines = lines[1:]
     if read := _readers.get(path.suffix.lower()):
@@ -164,7 +164,7 @@ def read_names(
         return names
     if head := _header(lines[0]): return _from_table(path, lines[1:], *head)
     rest = list(dropwhile(lambda o: o[0] == '#', lines))
-    return _from_lines(path, rest or lines, (lambda: code_lines(path)) if len(rest) == len(lines) else None)
+    return _from_lines(path, rest or lines, (lambda: code_lines(path)) if len(rest) == len(whole) else None)
 
 # %% ../../nbs/io/names.ipynb #4aeed32c
 _words = set('class classes label labels name names code codes map dict list color colors colour colours category categories id ids to palette '
