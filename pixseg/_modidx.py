@@ -268,6 +268,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'pixseg.io.layout._read_list': ('io/layout.html#_read_list', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._read_places': ('io/layout.html#_read_places', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._readings': ('io/layout.html#_readings', 'pixseg/io/layout.py'),
+                                  'pixseg.io.layout._refuse_twice': ('io/layout.html#_refuse_twice', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._resolve': ('io/layout.html#_resolve', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._say_lone': ('io/layout.html#_say_lone', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._scan': ('io/layout.html#_scan', 'pixseg/io/layout.py'),

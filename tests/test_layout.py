@@ -130,7 +130,7 @@ def test_kinds_are_counted_as_elsewhere(tmp_path):
 def test_accents_in_either_form_are_one_name(tmp_path):
     two = [unicodedata.normalize(k, 'étang') for k in ('NFC', 'NFD')]
     folder(tmp_path, [f'train/{two[0]}.jpg', f'trainannot/{two[1]}.png', f'images/{two[1]}/{two[1]}.jpg'])
-    layout, splits = found(tmp_path)
+    _, splits = found(tmp_path)
     assert list(splits['train']) == [two[0]] and splits['train'][two[0]][1] == f'trainannot/{two[1]}.png'
 
 
@@ -177,6 +177,23 @@ def test_a_file_for_each_object(tmp_path):
     layout, splits = found(folder(tmp_path, [f'{i}c/images/{i}c.png' for i in range(3)]+[f'{i}c/masks/{j}ff{i}.png' for i in range(3) for j in range(i+1)]))
     assert {n: len(m) for n, (_, m) in splits['train'].items()} == {'0c': 1, '1c': 2, '2c': 3} and layout.classes == () and layout.problems == []
     assert any('one object each' in o for o in layout.notes)
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    layout, splits = found(folder(tmp_path, [f'{d}/{i}.png' for i in range(3) for d in ('images', 'masks/car', 'masks/train')]))
+    assert layout.classes == ('car', 'train') and list(splits) == ['train'] and layout.problems == []
+
+
+def test_a_second_mask_is_a_problem(tmp_path):
+    layout, splits = found(folder(tmp_path, [*(f for i in range(4) for f in POOLS['BUSI'](i)[1:]), 'be/c (0)_mask_1.png']))
+    assert len(splits['train']) == 4 and [o.file for o in layout.problems] == ['be/c (0)_mask_1.png']
+
+
+def test_what_is_only_said_by_names_is_told(tmp_path):
+    layout, splits = found(folder(tmp_path, [f'{s}_{i}{e}.bmp' for s in ('train', 'testA') for i in range(2) for e in ('', '_anno')]))
+    assert len(splits['train']) == 4 and 'test and train' in layout.notes[0]
+    layout, splits = found(folder(tmp_path/'b', [f'{d}{e}/{i}.png' for d in ('day', 'night') for i in range(2) for e in ('', 'annot')]))
+    assert list(splits['train']) == ['day/0', 'day/1', 'night/0', 'night/1']
 
 
 # ---- side by side
@@ -271,6 +288,7 @@ def refused(root):
     (['images/0.jpg', 'JPEGImages/0.jpg', 'masks/0.png'], 'has JPEGImages/ and images/, and both may hold the photographs'),
     (['val/0.jpg', 'valannot/0.png', 'valid/1.jpg', 'validannot/1.png', 'train/2.jpg', 'trainannot/2.png'], 'both may hold'),
     (['images/0.jpg', 'images/1.jpg', *(f'masks/{i}_{k}.png' for i in (0, 1) for k in ('mask', 'label'))], 'and both may be the mask of 0'),
+    ([f'training/{d}/a.png' for d in ('images', 'v1.2/labels', 'v2.0/labels')], 'and both may be the mask of a'),
     (['imagesTr/a_0000.png', 'imagesTr/a_0001.png', 'labelsTr/a.png'], 'one for each channel'),
     (['a/train/0.jpg', 'a/trainannot/0.png', 'b/train/0.jpg', 'b/trainannot/0.png'], 'a and '), (['notes.txt'], 'has neither'), ([], 'is empty')])
 def test_what_cannot_be_told_is_refused(tmp_path, files, words):
@@ -306,6 +324,8 @@ def test_links_are_followed_and_rings_are_not(tmp_path):
     (tmp_path/'d'/'train'/'ring').symlink_to(tmp_path/'d')
     layout, splits = found(tmp_path/'d')
     assert splits == {'train': {'a': ('train/a.jpg', 'trainannot/a.png')}} and layout.problems == []
+    for a, b in (('train', 'val'), ('trainannot', 'valannot')): (tmp_path/'d'/b).symlink_to(tmp_path/'d'/a)
+    assert [len(o) for o in found(tmp_path/'d')[1].values()] == [1, 1]
 
 
 def test_camvid_as_published_is_one_of_them(tmp_path):
