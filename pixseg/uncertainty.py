@@ -21,7 +21,8 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 
 from .io.files import ahead, same_size
-from .io.folder import find_labels, find_pairs, label_table, read_pair
+from .io.folder import find_labels, find_pairs
+from .io.pairs import label_table, read_pair
 from .io.images import open_image
 from .io.reading import read_as
 from .labels import PixsegError

@@ -16,8 +16,9 @@ from pixseg.io import files
 from pixseg.io.camvid import camvid_manifest, data_dest
 from pixseg.io.files import cache_dir, find_images, PixsegWarning
 from pixseg.io.reading import Pair
-from pixseg.io.folder import (block_split, check_data, find_labels, find_pairs, holdout_split, label_table,
-                              read_pair)
+from pixseg.io.check import check_data
+from pixseg.io.folder import block_split, find_labels, find_pairs, holdout_split
+from pixseg.io.pairs import label_table, read_pair
 from pixseg.io.images import BadImage, open_image, read_mask, save_mask
 from pixseg.io.store import store_dir
 from pixseg.io.streets import draw_street, draw_streets

@@ -16,7 +16,8 @@ from pixseg.encoder import EncoderUNet
 from pixseg.io import files
 from pixseg.io.bands import decode_upright, file_head, load_array, NeedsPackage, open_pillow, read_bands, tiff_pages, upright_size
 from pixseg.io.files import image_files, PixsegWarning
-from pixseg.io.folder import find_pairs, read_pair
+from pixseg.io.folder import find_pairs
+from pixseg.io.pairs import read_pair
 from pixseg.io.images import as_rgb, BadImage, decide_photos, decode_photo, open_image, parse_bands, photo_scale, resize_photo
 from pixseg.io.reading import PhotoCode, read_as, Reading
 from pixseg.io.split import frame_sizes, FrameList, MixedData, read_split

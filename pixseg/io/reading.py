@@ -32,9 +32,9 @@ def channels(self:PhotoCode)->int: # 3 for RGB
 class MaskCode:
     "How the values in a mask's file become class ids."
     kind:str='ids' # 'ids', 'colors', 'threshold', 'divide' or 'stack'
-    table:tuple[tuple[int,int],...]=() # 'ids' and 'divide': file value -> id, where they differ
+    table:tuple[tuple[int,int],...]=() # 'ids' and 'divide': file value -> id, of every value; 'stack': number of the file; empty: ids
     colors:tuple[tuple[tuple[int,int,int],int],...]=() # 'colors': RGB -> id
-    threshold:int=0 # 'threshold': this value and those above are class 1; 'stack': belong to the file's class
+    threshold:int=0 # 'threshold': from this value on it is class 1; 'stack': it belongs to the file's class
     divisor:int=1 # 'divide': 1000 for Cityscapes' objects
 
 # %% ../../nbs/io/reading.ipynb #363680a0
@@ -102,10 +102,13 @@ class DataSet:
     splits:dict[str,list[Pair]] # train, val and test first; pairs sorted by name
     labels:Labels # names in the order of the ids that reading gives
     origin:str='given' # where the names come from
-    problems:list[Problem]=field(default_factory=list) # files that found no partner, and the like
     notes:list[str]=field(default_factory=list) # what was decided or passed over, a line each
     refusal:PixsegError|None=None # why its masks cannot be read, if they cannot
+    by_split:dict[str,list[Problem]]=field(default_factory=dict) # files that found no partner, and the like
     native:bool=False # whether it has pixseg's own form, in which nothing had to be guessed
+
+    @property
+    def problems(self)->list[Problem]: return [o for ps in self.by_split.values() for o in ps]
 
 # %% ../../nbs/io/reading.ipynb #69e42b32
 @patch(as_prop=True)
