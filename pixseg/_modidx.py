@@ -321,6 +321,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'pixseg.io.folder._drawn_labels': ('io/folder.html#_drawn_labels', 'pixseg/io/folder.py'),
                                   'pixseg.io.folder._from': ('io/folder.html#_from', 'pixseg/io/folder.py'),
                                   'pixseg.io.folder._kept': ('io/folder.html#_kept', 'pixseg/io/folder.py'),
+                                  'pixseg.io.folder._known_names': ('io/folder.html#_known_names', 'pixseg/io/folder.py'),
                                   'pixseg.io.folder._looks': ('io/folder.html#_looks', 'pixseg/io/folder.py'),
                                   'pixseg.io.folder._names': ('io/folder.html#_names', 'pixseg/io/folder.py'),
                                   'pixseg.io.folder._numbered_names': ('io/folder.html#_numbered_names', 'pixseg/io/folder.py'),

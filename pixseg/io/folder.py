@@ -74,7 +74,7 @@ def _camvid_names(rows):
     known = CAMVID32 if looks and looks[0][1].kind == 'color' else CAMVID
     return ClassNames(known.names, known.colors, void=known.void, origin="CamVid's, known by the names of its frames")
 
-def _names(root, found, rows, said, names):
+def _known_names(root, found, rows, said, names):
     "What is known about the classes: what was said, what stands in the folder, what its photographs' names tell, what was said for that case."
     files = getattr(found, 'texts', ())
     return class_names(said) or getattr(found, 'names', None) or find_names(root, files) or _camvid_names(rows) or class_names(names)
@@ -223,7 +223,7 @@ def _open(root, said, names, bands, state):
     found = layout if any(layout.splits.values()) or layout.problems else find_annotations(root, layout.lone, layout.texts)
     if found is None: raise PixsegError(say_no_masks(root, layout))
     rows = [row for split in found.splits.values() for row in split]
-    names,splits = _stacked(root, _names(root, found, rows, said, names), found)
+    names,splits = _stacked(root, _known_names(root, found, rows, said, names), found)
     by_split = found.by_split if found is layout else {'train':found.problems}
     data = settle(root, found.form, splits, names, bands=bands, state=state, by_split=by_split,
                   zero_is_void=found.form == 'ADE20K', notes=[*found.notes, *layout.left])
