@@ -240,8 +240,8 @@ def test_more_classes_than_a_byte_can_number(tmp_path):
 
 
 def test_arrays_are_no_images(tmp_path):
-    np.save(tmp_path/'m.npy', np.zeros((3, 3)))
-    with pytest.raises(BadImage, match='m.npy holds arrays and is no image: masks are read from PNG, TIFF'): look_at_mask(tmp_path/'m.npy')
+    np.savez(tmp_path/'m.npz', np.zeros((3, 3)))
+    with pytest.raises(BadImage, match='m.npz holds several arrays and is no image: masks are read from PNG, TIFF'): look_at_mask(tmp_path/'m.npz')
 
 
 def test_a_photograph_among_masks_is_told(tmp_path):
