@@ -352,23 +352,23 @@ def test_names_that_memory_lacks_are_said_to_someone_without_merge():
 
 def test_nothing_is_passed_over_untold(tmp_path):
     (tmp_path/'more').mkdir()
-    for n in ('a.png', 'b.JPG', 'c.heic', 'd.HEIC', 'e', '.f.png', '.DS_Store'): (tmp_path/n).touch()
+    for n in ('a.png', 'b.JPG', 'c.cr2', 'd.CR2', 'e', '.f.png', '.DS_Store'): (tmp_path/n).touch()
     (found, lines) = said_by(find_images, [tmp_path])
     assert [p.name for p in found] == ['a.png', 'b.JPG']
-    assert len(lines) == 1 and '2 .heic, 1 folder, 1 hidden, 1 without ending' in lines[0] and str(tmp_path) in lines[0]
-    assert [p.name for p in find_images([tmp_path/'c.heic', tmp_path/'e', tmp_path/'.f.png'])] == ['c.heic', 'e', '.f.png']
+    assert len(lines) == 1 and '2 .cr2, 1 folder, 1 hidden, 1 without ending' in lines[0] and str(tmp_path) in lines[0]
+    assert [p.name for p in find_images([tmp_path/'c.cr2', tmp_path/'e', tmp_path/'.f.png'])] == ['c.cr2', 'e', '.f.png']
     (tmp_path/'only').mkdir()
-    (tmp_path/'only'/'x.heic').touch()
+    (tmp_path/'only'/'x.cr2').touch()
     line = one_line(find_images, [tmp_path/'only'])
-    assert 'passed over: 1 .heic' in line and 'by name' in line
+    assert 'passed over: 1 .cr2' in line and 'by name' in line
     assert said_by(find_images, [save(IMG, tmp_path/'more'/'g.png').parent])[1] == []
 
 
 def test_a_data_folder_tells_what_it_left_out(tmp_path):
     root = data_folder(tmp_path/'d')
-    for d in ('train', 'trainannot'): (root/d/'x.heic').touch()
+    for d in ('train', 'trainannot'): (root/d/'x.cr2').touch()
     (root/'train'/'more').mkdir()
-    assert check_data(root).notes == ['train/: passed over 1 .heic, 1 folder', 'trainannot/: passed over 1 .heic']
+    assert check_data(root).notes == ['train/: passed over 1 .cr2, 1 folder', 'trainannot/: passed over 1 .cr2']
 
 
 def test_frames_of_two_sizes_get_a_remedy_for_everyone(tmp_path):

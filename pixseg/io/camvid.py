@@ -34,7 +34,8 @@ from urllib.request import Request, urlopen
 from filelock import FileLock
 
 from .files import cache_dir, image_files
-from .folder import data_folder, find_pairs, find_splits, in_fastai_layout, Problem
+from .folder import data_folder, find_pairs, find_splits, in_fastai_layout
+from .reading import Problem
 from .images import decode_image, why_unreadable
 from ..labels import PixsegError
 

@@ -55,7 +55,8 @@ def tell(
 
 # %% ../../nbs/io/files.ipynb #0000000c
 VIDEO_TYPES = ('.mp4', '.mov', '.m4v', '.avi', '.mkv', '.webm', '.mpg', '.mpeg', '.wmv')
-IMAGE_TYPES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.gif')
+IMAGE_TYPES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.gif', '.jfif', '.jpe', '.avif', '.jp2', '.j2k',
+               '.ppm', '.pgm', '.pnm', '.tga', '.heic', '.heif', '.npy')
 
 def image_files(
     folder:Path, # where to look; not below it
@@ -87,7 +88,7 @@ def folders_below(
 def passed_over(
     folder:Path, # where to look
     below:bool=False, # also in all folders below it
-)->str: # such as '2 .heic, 1 folder'; '' if nothing was
+)->str: # such as '2 .cr2, 1 folder'; '' if nothing was
     "What `image_files` and `find_images` leave out of a folder, by kind."
     def kind(p):
         if p.name[0] == '.' or p.name.lower() in ('thumbs.db', 'desktop.ini'):
