@@ -28,7 +28,7 @@ class _SamePad(nn.Module):
         for axis,(s,span) in zip((-2, -1), self.axes):
             n,far = x.shape[axis],span+s
             length = ((n+s-1)//s-1)*s+span # what a convolution with this stride needs
-            left = (length-n+2*far)//2-far # below 0 where the stride leaves some out
+            left = torch.sym_max(length-n, 0)//2
             x = F.pad(x, (0, 0, far, far) if axis == -2 else (far, far))
             x = x.index_select(axis, torch.arange(length, device=x.device)+far-left)
         return x

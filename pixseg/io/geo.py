@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['GEO_TAGS', 'Place', 'find_place', 'save_tiff']
 
-# %% ../../nbs/io/geo.ipynb #e19d3d5a
+# %% ../../nbs/io/geo.ipynb #003bfdbf
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from fastcore.basics import patch
 from PIL import ExifTags, Image, TiffImagePlugin
 
+from .bands import tiff_pages
 from .files import atomic
 
 # %% ../../nbs/io/geo.ipynb #95936410
@@ -29,27 +30,27 @@ class Place:
         "The values of a tag."
         return next((v if isinstance(v, tuple) else (v,) for n,_,v in self.tags if n == number), ())
 
-# %% ../../nbs/io/geo.ipynb #a0b67a78
-def _directory(path, page):
-    "The tags of a page of a TIFF; `None` for what is no TIFF."
+# %% ../../nbs/io/geo.ipynb #28a13b8d
+def _directory(path, number):
+    "The tags of a page of a TIFF."
     with open(path, 'rb') as f:
         head = f.read(16)
-        if head[:2] not in (b'II', b'MM'): return None
         ifd = TiffImagePlugin.ImageFileDirectory_v2(head if 43 in head[2:4] else head[:8]) # BigTIFF has a longer head
-        for _ in range(page+1):
-            if not ifd.next: return None
+        for _ in range(number+1):
             f.seek(ifd.next)
             ifd.load(f)
     return ifd
 
 def find_place(
     path:str|Path, # any file
-    page:int=0, # of a TIFF with several
+    page:int=0, # of a TIFF with several, from 0; smaller copies of a page do not count
 )->Place|None: # `None` if it has no place, or is no TIFF
     "Where on earth a photograph lies."
     try:
-        ifd = _directory(path, page)
-        if ifd is None or ifd.get(ExifTags.Base.Orientation, 1) != 1: return None
+        pages = tiff_pages(path)
+        if page >= len(pages): return None
+        ifd = _directory(path, pages[page][0])
+        if ifd.get(ExifTags.Base.Orientation, 1) != 1: return None
         tags = tuple((n, ifd.tagtype[n], ifd[n]) for n in GEO_TAGS if n in ifd)
     except Exception: return None # whatever strange bytes make of it
     return Place(tags) if {33550, 33922, 34264, 50844} & {n for n,*_ in tags} else None

@@ -41,6 +41,7 @@ def _marked_archive(path):
 
 def _marked_film(path):
     with open(path, 'rb') as f: # its notes stand at the end
+        if f.read(8)[4:] != b'ftyp': return False
         f.seek(max(0, path.stat().st_size-2**14))
         return MARK.encode() in f.read()
 
