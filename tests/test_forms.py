@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixseg.io.forms import Entry, Found, Photos, Tree, add_ring, class_names, clean, find_annotations, only_boxes, read_cvat, read_labelme, read_runs, read_via, read_voc, read_yolo, split_of
+from pixseg.io.annotations import Entry, Found, Photos, Tree, add_ring, clean, only_boxes, read_cvat, read_labelme, read_runs, read_via, read_voc, read_yolo, split_of
+from pixseg.io.forms import class_names, find_annotations
 from pixseg.io.images import BadImage
 from pixseg.io.polygons import mask_polygons, object_ids, one_ring, simplify, to_coco, to_geojson, to_labelme, to_yolo, yolo_names
 from pixseg.io.shapes import Shape, Shapes, fill_counts, fill_ellipse, fill_rings, pairs_to_counts, ring, unpack_counts
@@ -368,7 +369,7 @@ def test_all_that_labelme_draws(tmp_path):
     assert a.names.names == ('background','bits','poly','rect','round') and a.problems == []
     n = np.bincount(only(a).draw(SIZE).ravel())
     assert n[1:4].tolist() == [6, 100, 100] and abs(n[4]-np.pi*25) < 4
-    assert '1 line, 1 point enclose nothing: left out' in a.notes
+    assert 'shapes that enclose nothing left out: 1 line, 1 point' in a.notes
 
 
 def test_labelme_draws_in_its_order_and_knows_void(tmp_path):
@@ -411,7 +412,7 @@ def test_all_that_cvat_draws(tmp_path):
     m = only(a).draw(SIZE)
     assert m[5:15,5:15].min() == 2 and (m == 1).sum() == 1500
     assert m[10:12,50:54].tolist() == [[0,0,2,2],[2,2,0,0]] and m[23,50] == 2 and m[30,57] == 0
-    assert '1 polyline enclose nothing: left out' in a.notes
+    assert 'shapes that enclose nothing left out: 1 polyline' in a.notes
 
 
 def test_cvats_boxes(tmp_path):
@@ -422,7 +423,7 @@ def test_cvats_boxes(tmp_path):
     with pytest.raises(PixsegError, match='boxes only'): find_annotations(tmp_path)
     put(tmp_path/'annotations.xml', CVAT.format(image.format(box.format('rotation="90"')+'<polygon label="road" points="30,30;40,30;40,40;30,40"/>')))
     a = find_annotations(tmp_path)
-    assert any('1 box is filled' in n for n in a.notes)
+    assert any('1 rectangle filled' in n for n in a.notes)
     assert (only(a).draw(SIZE)[7:17,13:17] == 2).all()
     put(tmp_path/'annotations.xml', CVAT.format('<track id="0" label="car"/>'))
     with pytest.raises(PixsegError, match='CVAT for images'): find_annotations(tmp_path)
