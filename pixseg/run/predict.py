@@ -223,7 +223,7 @@ def _annotation(job, mask, results):
     if affine is None: tell(f"{job.photo}: no place on a map is known, so its polygons are in pixels, x to the right and y down", key=('pixels', str(results.out)))
     elif epsg is None: tell(f"{job.photo}: its polygons are in the coordinates of its map, of which the file gives no EPSG number", key=('no epsg', str(results.out)))
     else: tell(f"{job.photo}: its polygons are in the coordinates of its map, EPSG:{epsg}", key=('epsg', epsg, str(results.out)))
-    return to_geojson(mask, results.labels, results.tolerance, affine, epsg and f'EPSG:{epsg}')
+    return to_geojson(mask, results.labels, results.tolerance, affine, f'EPSG:{epsg}' if epsg not in (None, 4326) else None) # without a word GeoJSON is longitude and latitude
 
 class _Done(NamedTuple):
     "What came of a job."
