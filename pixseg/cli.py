@@ -212,7 +212,8 @@ def _data(args):
 
 def data_check(args)->int:
     "Look at every file of a data folder and list what is wrong."
-    from pixseg.io.folder import check_data, open_folder
+    from pixseg.io.check import check_data
+    from pixseg.io.folder import open_folder
     from pixseg.io.page import check_page, page_place
     if args.html: page_place(args.html)
     data = open_folder(_data(args))

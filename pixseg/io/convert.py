@@ -6,9 +6,8 @@
 __all__ = ['new_folder', 'free_place', 'is_plain', 'put_photo', 'Lost', 'voc_colors', 'voc_labels', 'object_labels',
            'mask_counts', 'draw_yolo', 'convert_data']
 
-# %% ../../nbs/io/convert.ipynb #6672621d
+# %% ../../nbs/io/convert.ipynb #9dec1911
 import json
-import re
 import shutil
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -20,12 +19,13 @@ import numpy as np
 from PIL import Image
 
 from .files import ahead, IMAGE_TYPES, tell, unique_names
-from .folder import open_folder, read_pair
+from .folder import open_folder
 from .images import save_mask
+from .pairs import read_pair
 from .polygons import to_coco, to_yolo, yolo_names
 from .reading import DataSet, Pair, PhotoCode
 from .shapes import fill_rings, ring, Shape, Shapes
-from ..labels import Labels, PixsegError, write_codes
+from ..labels import Labels, PixsegError, void_ids, write_codes
 
 # %% ../../nbs/io/convert.ipynb #c009d7f9
 @contextmanager
@@ -127,11 +127,11 @@ def _each(
             yield row,*made
             progress(i, len(rows))
 
-# %% ../../nbs/io/convert.ipynb #3b2fcce8
+# %% ../../nbs/io/convert.ipynb #ead8f373
 def _with_void(labels):
     "The labels with a name for void that says so."
     v = labels.void
-    if v is None or {'void', 'unlabelled', 'unlabeled', 'ignore'} & set(re.split('[^a-z]+', labels.names[v].lower())): return labels
+    if v is None or void_ids(labels.names[v:v+1]): return labels
     return Labels([*labels.names[:v], 'Void', *labels.names[v+1:]], labels.colors, v)
 
 def _to_pixseg(part, labels, rows, progress):

@@ -34,7 +34,7 @@ def export_onnx(
     if not getattr(model, 'card', None):
         raise PixsegError("this network has no card that says what its outputs mean: write it with `save_model`, open it with `load_model`")
     model = deepcopy(model).eval()
-    x = torch.zeros(2, 3, h, w, device=next(model.parameters()).device)
+    x = torch.zeros(2, model.config.get('n_in', 3), h, w, device=next(model.parameters()).device)
     program = torch.onnx.export(model, (x,), input_names=['image'], output_names=['logits'],
                                 dynamo=True, verbose=False, dynamic_shapes=({0:torch.export.Dim('batch', min=1)},))
     proto = program.model_proto # made anew each time it is asked for

@@ -16,7 +16,9 @@ import torch
 from torch import nn
 
 from ..io.files import ahead, one_behind, same_size
-from ..io.folder import find_labels, find_pairs, holdout_split, label_table, read_pair
+from ..io.folder import find_labels, find_pairs, holdout_split
+from ..io.pairs import label_table, read_pair
+from ..io.reading import read_as
 from ..labels import PixsegError
 from ..metrics import confusion, report
 from ..predict import predict_masks
@@ -50,6 +52,7 @@ def evaluate(
     start,labels = time.perf_counter(),model.labels
     if holdout is None: pairs = find_pairs(root, split)
     else: pairs,split = _held_out_pairs(model, root, holdout),f'train, held-out blocks {holdout}'
+    pairs = read_as(pairs, getattr(model, 'photo', None))
     table,cm = label_table(find_labels(root), labels),torch.zeros(labels.n, labels.n, dtype=torch.int64)
     predict = lambda batch: predict_masks(model, [img for img,_ in batch], **kwargs)
     with evaluating(model), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:

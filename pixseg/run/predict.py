@@ -16,7 +16,7 @@ from PIL import ExifTags, Image
 from torch import nn
 
 from ..io.files import ahead, atomic, find_images, one_behind, same_size, tell, unique_names
-from ..io.images import open_image, save_mask, why_unreadable
+from ..io.images import as_rgb, open_image, save_mask, why_unreadable
 from ..labels import PixsegError
 from ..predict import predict_masks, predict_tiled
 from ..show import overlay
@@ -91,7 +91,7 @@ def predict_files(
     except OSError as e: raise PixsegError(f"{out} cannot be made a folder ({e.strerror}): choose another") from None
     with evaluating(model), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         predict = lambda batch: _predict_batch(model, batch, failed, **kwargs)
-        for batch,masks in one_behind(_readable(pool, photos, failed), predict):
+        for batch,masks in one_behind(_readable(pool, photos, failed, getattr(model, 'photo', None)), predict):
             for (img,f),mask in zip(batch, masks): # what is not in the batch any more stands in `failed`
                 writing.append(pool.submit(_write, f, img, mask, model.labels, *plan[f]))
             if len(writing) > 32: writing[-32].result() # a slow disk holds the rest up, rather than filling memory
@@ -101,10 +101,10 @@ def predict_files(
     return [mask for mask,_ in done if mask],failed+[line for _,line in done if line]
 
 # %% ../../nbs/run/predict.ipynb #3fcd0117
-def _readable(pool, files, failed, bs=8):
+def _readable(pool, files, failed, photo=None, bs=8):
     "Batches of (photograph, file); what cannot be read becomes a line in `failed`."
     def read(f):
-        try: return open_image(f)
+        try: return open_image(f, photo)
         except PixsegError as e: return e
     def good():
         for f,img in ahead(pool, read, files, 2*bs):
@@ -141,7 +141,7 @@ def _write(photo, img, mask, labels, path, overlay_path=None):
     done = None
     try:
         done = save_mask(mask, labels, path, software=MARK)
-        if overlay_path: _save_overlay(overlay(img, mask, labels), overlay_path)
+        if overlay_path: _save_overlay(overlay(as_rgb(img), mask, labels), overlay_path)
     except Exception as e: # a full disk, a folder taken away, a picture too large for its format: the others go on
         what = overlay_path if done else path
         return done,f"{photo}: {what} cannot be written ({why_unreadable(e)}): make room or choose another folder, and run it again"

@@ -40,6 +40,7 @@ from ..data import seg_dls
 from ..device import pick_device, widen_depthwise
 from ..encoder import EncoderUNet, freeze_encoder, split_params
 from ..io.files import atomic
+from ..io.images import as_rgb
 from ..labels import Labels, PixsegError
 from ..learner import seg_learner
 from ..modelfile import save_model
@@ -330,11 +331,12 @@ def make_model(
     depth:int=4, # its halvings
     pretrained:bool=True, # ImageNet weights for the encoder
     fold:int=1, # side of the blocks of pixels that the scratch network takes as one
+    n_in:int=3, # channels of the photographs
     **more # further arguments of the scratch network, such as `norm` and `up`
 )->nn.Module: # `UNet` or `EncoderUNet`
     "The network that the arguments of a run ask for."
-    if encoder: return EncoderUNet(labels.n, encoder, pretrained=pretrained)
-    return UNet(labels.n, width=width, depth=depth, fold=fold, **more)
+    if encoder: return EncoderUNet(labels.n, encoder, pretrained=pretrained, n_in=n_in)
+    return UNet(labels.n, n_in, width=width, depth=depth, fold=fold, **more)
 
 # %% ../../nbs/run/train.ipynb #0000004c
 _files = 'model.safetensors', 'last.safetensors', 'metrics.csv', 'curves.png', 'predictions.png', 'config.json'
@@ -381,7 +383,7 @@ def _run_learner(root, config):
     dls = seg_dls(root, config.size, config.crop or 'auto', config.bs or (4 if small else 8), scale=config.scale or 'auto',
                   sharp=config.sharp, holdout=config.holdout, seed=config.seed, device=device)
     net = {k:getattr(config, k) for k in ('encoder', 'width', 'depth', 'pretrained', 'norm', 'up')}
-    model = make_model(dls.labels, **net, fold=config.fold or 1)
+    model = make_model(dls.labels, **net, fold=config.fold or 1, n_in=dls.n_in)
     _check_windows(config, model)
     if config.encoder and not config.encoder_lr: freeze_encoder(model)
     return seg_learner(dls, model, **{k:getattr(config, k) for k in ('weights', 'dice', 'smoothing', 'lr', 'wd', 'precision')})
@@ -430,7 +432,7 @@ _few = dict(fold=60, size=12) # epochs
 def _plan(root, config, learn, writing, say):
     "Settings, learner, epochs and validation interval; planned by the clock if there are minutes."
     if not config.minutes: return config,learn,config.epochs,1
-    (epochs,every),(h,w) = plan_epochs(learn, config.minutes, writing=writing),learn.dls.size
+    (epochs,every),(h,w) = plan_epochs(learn, config.minutes, writing=writing),learn.dls.size or (0, 0) # of several sizes: as they are
     if change := _cheaper(config, epochs, h, w, say):
         config = replace(config, **change)
         return _plan(root, config, _run_learner(root, config), writing, say)
@@ -553,13 +555,13 @@ def show_predictions(
 ):
     "Photograph, truth, prediction and errors for a few validation frames."
     data = learn.dls.valid.dataset
-    idxs = torch.linspace(0, len(data)-1, min(n, len(data))).long()
-    x = data.imgs[idxs].to(learn.dls.device).float()/255
-    mean,std = (x.new_tensor(o)[:,None,None] for o in (learn.model.mean, learn.model.std))
-    with torch.no_grad(): pred = learn.model.eval()((x-mean)/std).argmax(1).cpu().numpy()
-    imgs = [i.permute(1, 2, 0).numpy() for i in data.imgs[idxs]]
-    masks,names = [m.numpy() for m in data.masks[idxs]],[data.names[i] for i in idxs]
-    fig = show_grid(imgs, masks, data.labels, preds=list(pred), titles=names)
+    idxs = torch.linspace(0, len(data)-1, min(n, len(data))).long().tolist()
+    mean,std = (torch.tensor(o, device=learn.dls.device)[:,None,None] for o in (learn.model.mean, learn.model.std))
+    predict = lambda img: learn.model.eval()(((img.to(learn.dls.device).float()/255-mean)/std)[None])[0].argmax(0).cpu().numpy()
+    with torch.no_grad(): preds = [predict(data.imgs[i]) for i in idxs]
+    imgs = [as_rgb(data.imgs[i]).permute(1, 2, 0).numpy() for i in idxs]
+    masks,names = [data.masks[i].numpy() for i in idxs],[data.names[i] for i in idxs]
+    fig = show_grid(imgs, masks, data.labels, preds=preds, titles=names)
     if path: fig.savefig(path, dpi=80, bbox_inches='tight'); plt.close(fig)
     return fig
 
