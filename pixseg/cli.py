@@ -23,7 +23,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from . import __version__
-from .io.files import atomic, IMAGE_TYPES
+from .io.files import atomic, check_folder, IMAGE_TYPES
 from .labels import PixsegError
 from .run.config import check_knob, ConfigError, knob_type, KNOBS, make_config, nearest_knob
 
@@ -423,7 +423,7 @@ def _data_commands(sub):
 
 def _train_command(sub):
     p = _command(sub, train, 'train', 'train a U-Net on a data folder',
-                 'dir --encoder --no-pretrained --encoder-lr --width --depth --fold --norm --up --size --crop --scale --sharp --bs --lr '
+                 'dir --init --encoder --no-pretrained --encoder-lr --width --depth --fold --norm --up --size --crop --scale --sharp --bs --lr '
                  '--wd --weights --no-class-weights --dice --smoothing --holdout --seed --precision --device --resume --quiet --json',
                  'pixseg train data/CamVid --encoder tf_efficientnet_lite0 --minutes 10 --out runs/first')
     p.add_argument('--out', default='run', metavar='RUN', help='folder for model, metrics and pictures (default: run)')
@@ -470,6 +470,7 @@ def main(
     try:
         with _json_alone(args), _plain_warnings(told):
             _check_json(getattr(args, 'json', None))
+            if getattr(args, 'out', None): check_folder(args.out)
             for name in KNOBS.keys() & vars(args).keys(): check_knob(name, getattr(args, name))
             return args.func(args)
     except PixsegError as e:

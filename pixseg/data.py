@@ -18,11 +18,10 @@ from fasttransform import ItemTransform
 from torch import Tensor
 
 from .device import memory_format, pick_device
-from .io.folder import find_labels, find_pairs, holdout_split
 from .io.files import tell
 from .io.images import as_rgb
-from .io.reading import Pair
-from .io.split import read_split, SegData, typed
+from .io.sources import divide, open_source
+from .io.split import default_batch, read_split, SegData, typed
 from .io.windows import cut_bytes, cut_device, span
 from .labels import Labels, PixsegError
 
@@ -202,11 +201,11 @@ def default_scale(
 
 # %% ../nbs/02_data.ipynb #27b93b84
 def seg_dls(
-    root:str|Path, # data folder, in any layout that `find_pairs` understands
+    root, # data folder, or whatever `open_source` takes: `(images, masks)`, a list of pairs, a CSV file
     size:tuple[int,int]|None=None, # `(H,W)` at which frames are held and validated; `None`: the files' own, which may differ
     crop:tuple[int,int]|str|None=None, # `(H,W)` of the training windows; `None`: `size`; 'auto': `default_crop`
-    bs:int=8, # photographs in a training batch
-    labels:Labels|None=None, # what the ids shall mean; default: the folder's labels with void last
+    bs:int|None=None, # photographs in a training batch; `None`: 8 or fewer
+    labels:Labels|None=None, # what the ids shall mean; default: the data's labels with void last
     scale:tuple[float,float]|str=(.75, 1.5), # magnification of the training windows; 'auto': `default_scale`
     flip:float=.5, # probability of a mirror image
     sharp:float=0., # share of the training windows that keep the frame's own pixels, 0..1
@@ -217,30 +216,21 @@ def seg_dls(
     device=None, # where batches go; default: fastai's choice (a GPU if there is one)
     cache:bool|str|Path|None=None, # where decoded frames are kept, see `store_dir`; `False`: nowhere
     memory:int|None=None, # bytes a split may take when it is not kept on disk; `None`: see `memory_limit`
+    label_func=None, # from the path of a photograph to its mask, fastai's `get_y`; `root` is a folder of photographs
 )->DataLoaders: # fastai loaders with `labels` and `size`; batches of floats 0..1 `(B,3,H,W)` and ids `(B,H,W)`
-    "fastai `DataLoaders` for training and validation from a folder of photographs and masks."
-    root,file_labels = Path(root),find_labels(root)
-    labels = labels or file_labels.void_last()
-    read = lambda pairs: read_split(pairs, labels, file_labels, size, cache, memory)
-    train,valid = map(read, _split_pairs(root, splitter, holdout))
-    return make_dls(train, valid, crop, bs, scale, flip, sharp, augment, seed, device, root)
-
-# %% ../nbs/02_data.ipynb #00000023
-def _split_pairs(root:Path, splitter, holdout)->tuple[list[Pair],list[Pair]]:
-    "Pairs for training and for validation."
-    pairs = find_pairs(root, 'train')
-    if splitter and holdout is not None: raise PixsegError("a splitter and a holdout: give one of them")
-    if holdout is not None: return holdout_split(pairs, holdout)
-    if splitter is None: return pairs,find_pairs(root, 'val')
-    train,valid = splitter([p.name for p in pairs])
-    return [pairs[i] for i in train],[pairs[i] for i in valid]
+    "fastai `DataLoaders` for training and validation from photographs and masks."
+    data = open_source(root, labels, label_func, draw=splitter is None)
+    labels = labels if labels and labels != data.labels else data.labels.void_last()
+    read = lambda pairs: read_split(pairs, labels, data.labels, size, cache, memory)
+    train,valid = map(read, divide(data, splitter, holdout))
+    return make_dls(train, valid, crop, bs, scale, flip, sharp, augment, seed, device, data.root)
 
 # %% ../nbs/02_data.ipynb #616baf22
 def make_dls(
     train:SegData, # decoded training split
     valid:SegData, # decoded validation split
     crop:tuple[int,int]|str|None=None, # `(H,W)` of the training windows; `None`: whole frames; 'auto': `default_crop`
-    bs:int=8, # photographs in a training batch
+    bs:int|None=None, # photographs in a training batch; `None`: 8 or fewer
     scale:tuple[float,float]|str=(.75, 1.5), # magnification of the training windows; 'auto': `default_scale`
     flip:float=.5, # probability of a mirror image
     sharp:float=0., # share of the training windows that keep the frame's own pixels, 0..1
@@ -250,7 +240,7 @@ def make_dls(
     path:str|Path='.', # fastai's base path
 )->DataLoaders: # loaders over both splits
     "Wrap two decoded splits as fastai `DataLoaders`."
-    _check_enough(train, valid, bs)
+    _check_enough(train, valid, bs := bs or default_batch(len(train)))
     crop,scale = _window(train, crop, scale, sharp, augment, bs)
     device = default_device() if device is None else pick_device(device)
     for i,split in enumerate((train, valid)): split.split_idx = i; split.place(device)

@@ -181,6 +181,13 @@ def _refuse_giants(architecture, config, weights):
     want,have = _least[architecture](**counts),sum(o.numel() for o in weights.values())
     if want > have: raise PixsegError(f"its arguments make a network of more than {want} numbers, but it holds {have}")
 
+# %% ../nbs/08_modelfile.ipynb #e88b672d
+def _check_size(size, model):
+    "Refuse frames on a card that are too small for the network: it would answer, and its answer mean nothing."
+    least = model.min_size if isinstance(model, UNet) else 8
+    if size and min(size) < least:
+        raise PixsegError(f"the card has {'x'.join(map(str, size))} as 'size', but this network needs {least}x{least}: take another copy of the file")
+
 # %% ../nbs/08_modelfile.ipynb #07a59636
 def load_model(
     path:str|Path|None=None, # a model file, or a name: see `find_model`
@@ -194,6 +201,7 @@ def load_model(
         _refuse_giants(card['architecture'], card['config'], weights)
         model = build_model(card['architecture'], card['config'])
         model.load_state_dict(weights) # copies, so half-width weights become whole again
+        _check_size(card.get('size'), model)
     except PixsegError as e: raise PixsegError(f"{path}: {e}") from None
     except RuntimeError as e:
         reason = str(e).splitlines()[-1].strip()

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -108,7 +109,108 @@ def test_remedies_fit_the_caller(capsys, root, tmp_path):
     assert '--fold 1 keeps' in cli.in_options(said[0], parser) and '--size 360x480 keeps' in cli.in_options(said[1], parser)
 
 
+def test_the_default_batch_is_made_to_fit_and_one_that_was_said_is_refused(capsys, root, tmp_path):
+    few = shutil.copytree(root, tmp_path/'few')
+    for d in ('train', 'trainannot'):
+        for p in sorted((few/d).iterdir())[3:]: p.unlink()
+    flags = ['--width', 4, '--depth', 2, '--epochs', 1, '--device', 'cpu']
+    code,_,err = shell(capsys, 'train', few, *flags, '--out', tmp_path/'a')
+    assert code == 0 and '3 training frames are fewer than the 4 of a batch' in err and json.loads((tmp_path/'a'/'config.json').read_text())['bs'] == 3
+    code,_,err = shell(capsys, 'train', few, *flags, '--bs', 4, '--out', tmp_path/'b')
+    assert code == 1 and 'give a smaller --bs' in err and err.count('\n') == 1
+
+
+def test_a_file_where_a_folder_is_wanted_is_one_line(capsys, root, tmp_path):
+    (tmp_path/'mine').write_text('mine')
+    for out in (tmp_path/'mine', tmp_path/'mine'/'run'):
+        for argv in (['train', root, '--epochs', 1], ['demo'], ['predict', root/'val']):
+            code,_,err = shell(capsys, *argv, '--out', out)
+            assert code == 1 and err == f"pixseg: {tmp_path/'mine'} is a file, so there can be no folder {out}: choose another --out\n"
+        with pytest.raises(PixsegError, match='is a file, so there can be no folder'): train_run(root, out, epochs=1)
+    assert (tmp_path/'mine').read_text() == 'mine'
+
+
+# Starting from a model
+
+@pytest.fixture(scope='module')
+def two(tmp_path_factory):
+    "Frames of two classes, one of which the streets have, too."
+    from pixseg.labels import Labels, write_codes
+    there = tmp_path_factory.mktemp('two')/'two'
+    rng = np.random.default_rng(0)
+    for d,n in dict(train=4, val=2).items():
+        for o in (d, d+'annot'): (there/o).mkdir(parents=True)
+        for i in range(n):
+            img = rng.integers(0, 256, (48, 64, 3), np.uint8)
+            Image.fromarray(img).save(there/d/f'{i}.png')
+            Image.fromarray((img[..., 0] > 99).astype(np.uint8)).save(there/(d+'annot')/f'{i}.png')
+    write_codes(Labels(('Lawn', 'Road')), there/'codes.txt')
+    return there
+
+
+@pytest.mark.parametrize('extra', [{}, dict(fold=2, up='bilinear')], ids=['plain', 'folded'])
+def test_a_run_starts_from_a_model_of_other_classes(root, two, tmp_path, extra):
+    train_run(root, tmp_path/'old', epochs=1, say=quiet, **TINY, **extra)
+    said,old = [],weights(tmp_path/'old', 'model.safetensors')
+    model,words = train.start_from(tmp_path/'old'/'model.safetensors', load_labels(two))
+    new,f2 = model.state_dict(),extra.get('fold', 1)**2
+    assert all(torch.equal(new[k], old[k]) for k in new if not k.startswith('head.'))
+    road = load_labels(root)['Road']
+    for k in ('head.weight', 'head.bias'):
+        assert len(new[k]) == 2*f2 and torch.equal(new[k][f2:], old[k][road*f2:(road+1)*f2]) and not torch.equal(new[k][:f2], old[k][:f2])
+    train_run(two, tmp_path/'new', init=tmp_path/'old'/'model.safetensors', epochs=1, bs=2, device='cpu', progress=False, say=said.append)
+    assert said[0] == words and words.endswith(f'; new: head.weight ({11*f2} -> {2*f2}), head.bias ({11*f2} -> {2*f2}), but for the row of Road')
+    assert f'kept {len(new)-2} of {len(new)} tensors' in words
+    note,card = json.loads((tmp_path/'new'/'config.json').read_text()),read_card(tmp_path/'new'/'model.safetensors')
+    assert (note['width'], note['depth'], note['fold']) == (4, 2, extra.get('fold', 1)) and card['recipe']['init'].endswith('model.safetensors')
+    assert card['labels']['names'] == ['Lawn', 'Road'] and card['config'] == {**read_card(tmp_path/'old'/'model.safetensors')['config'], 'n_classes': 2}
+    shutil.rmtree(tmp_path/'old') # what it learned from the model is in its own folder
+    assert len(train_run(two, tmp_path/'new', resume=True, epochs=2, device='cpu', progress=False, say=quiet)['rows']) == 2
+    with pytest.raises(PixsegError, match='`init=.* cannot change when a run goes on'): train_run(two, tmp_path/'new', resume=True, init='camvid-unet')
+
+
+def load_labels(root):
+    from pixseg.io.folder import find_labels
+    return find_labels(root).void_last()
+
+
+def test_a_shipped_encoder_is_made_without_a_download(monkeypatch, capsys, two, tmp_path):
+    from pixseg import encoder
+    def no(*args): raise AssertionError('weights were asked for')
+    monkeypatch.setattr(encoder, 'load_encoder_weights', no)
+    code,out,err = shell(capsys, 'train', two, '--init', 'camvid-encoder', '--epochs', 1, '--bs', 2, '--device', 'cpu', '--out', tmp_path)
+    assert code == 0 and 'camvid-encoder: kept ' in out and 'new: head.weight (11 -> 2), head.bias (11 -> 2), but for the row of Road' in out, err
+    assert shell(capsys, 'evaluate', tmp_path/'model.safetensors', two, '--device', 'cpu')[1].split('\n')[1].startswith('Lawn')
+
+
+@pytest.mark.parametrize('flags,words', [
+    (['--width', 8], '--width 8 does not go with --init camvid-encoder, which is a network on tf_efficientnet_lite0'), (['--encoder', 'resnet18'], '--encoder resnet18 does not'),
+    (['--no-pretrained'], '--no-pretrained does not'), (['--norm', 'group'], '--norm group does not')])
+def test_what_contradicts_the_model_is_refused(capsys, two, tmp_path, flags, words):
+    code,out,err = shell(capsys, 'train', two, '--init', 'camvid-encoder', '--epochs', 1, *flags, '--out', tmp_path/'x')
+    assert code == 2 and words in err and err.count('\n') == 1 and not (tmp_path/'x').exists()
+
+
+def test_a_model_to_start_from_must_be_one(capsys, two, tmp_path):
+    for given,words in (('nix', 'no model file at nix'), (two/'codes.txt', 'is not a model file')):
+        code,_,err = shell(capsys, 'train', two, '--init', given, '--epochs', 1, '--out', tmp_path/'x')
+        assert code == 1 and words in err and err.count('\n') == 1 and not (tmp_path/'x').exists()
+    for knob in (dict(encoder_lr=.1), dict(width=8)):
+        with pytest.raises(PixsegError, match='does not go with `init=.camvid-unet., which is a U-Net'): train_run(two, tmp_path/'x', init='camvid-unet', epochs=1, **knob)
+
+
 # Going on
+
+@pytest.mark.parametrize('change,words', [(dict(lr='fast'), "'fast' as 'lr': write a number above 0"), (dict(bs=0), "0 as 'bs'"), (dict(norm='butch'), 'one of batch, group, none'),
+                                          (dict(encoder=5), "5 as 'encoder'"), (dict(epochs=3, minutes=2.), 'two answers'), (dict(planned='much'), '')])
+def test_a_note_that_somebody_edited_is_blamed_itself(capsys, root, tmp_path, change, words):
+    train_run(root, tmp_path, epochs=1, say=quiet, **TINY)
+    note = tmp_path/'config.json'
+    note.write_text(json.dumps({**json.loads(note.read_text()), **change}))
+    code,_,err = shell(capsys, 'train', root, '--resume', '--out', tmp_path)
+    if 'planned' in change: assert code == 0
+    else: assert code == 1 and err.startswith(f'pixseg: {note}') and words in err and '--lr' not in err and '--bs' not in err and err.count('\n') == 1
+
 
 def test_resuming_at_another_rate_and_for_longer_is_told(root, tmp_path):
     said = []
@@ -328,7 +430,7 @@ def test_json_stands_alone_on_standard_output(monkeypatch, capsys, root, trained
     def chatty(*args):
         print('somebody else prints')
         return plain(*args)
-    for module in ('pixseg.data', 'pixseg.run.evaluate', 'pixseg.io.folder'): monkeypatch.setattr(f'{module}.find_labels', chatty)
+    for module in ('pixseg.io.sources', 'pixseg.io.folder'): monkeypatch.setattr(f'{module}.find_labels', chatty)
     argv = dict(train=['train', root, '--epochs', 2, *FLAGS, '--out', tmp_path/'run'], check=['data', 'check', root],
                 evaluate=['evaluate', trained, root, '--device', 'cpu'],
                 predict=['predict', trained, root/'test', '--out', tmp_path/'m', '--device', 'cpu'])[command]
@@ -365,11 +467,11 @@ def test_warnings_of_pixseg_are_one_plain_line(monkeypatch, capsys, root, traine
     import warnings
     from pixseg.run import evaluate
     where = dict(module=(evaluate.__file__, 1, evaluate.__name__), nowhere=('<pixseg>', 1))[place]
-    def warn(*args):
+    def warn(*args, **kwargs):
         for _ in range(2): warnings.warn_explicit('no names: choose another `holdout`', UserWarning, *where)
-        return plain(*args)
-    plain = evaluate.find_labels
-    monkeypatch.setattr(evaluate, 'find_labels', warn)
+        return plain(*args, **kwargs)
+    plain = evaluate.open_source
+    monkeypatch.setattr(evaluate, 'open_source', warn)
     before = warnings.showwarning
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
@@ -380,7 +482,6 @@ def test_warnings_of_pixseg_are_one_plain_line(monkeypatch, capsys, root, traine
 # Commands
 
 def test_a_split_without_a_label_has_no_figures(capsys, root, trained, tmp_path):
-    import shutil
     void = Path(shutil.copytree(root, tmp_path/'void'))
     from pixseg.io.folder import find_labels
     for p in (void/'valannot').iterdir(): Image.fromarray(np.full((48, 64), find_labels(void).void, np.uint8)).save(p)

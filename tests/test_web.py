@@ -293,6 +293,19 @@ def upload(app, img, name='mine.png'):
     else: app.upload.set_state({'value':[dict(name=name, type='', size=len(data), last_modified=0, content=memoryview(data))]})
 
 
+def test_pictures_to_pick_from(tmp_path):
+    for d in ('day', 'night'):
+        (tmp_path/d).mkdir()
+        for i in range(2): Image.fromarray(draw_street(i, size=(32, 32))[0]).save(tmp_path/d/f'{i}.png')
+    app = PredictApp(labelled(), tmp_path/'day')
+    assert app.pick.options == ('', '0.png', '1.png')
+    both = PredictApp(labelled(), [*(tmp_path/'day').iterdir(), tmp_path/'night'/'0.png'])
+    assert len(both.images) == 3 and both.predict(both.images[str(tmp_path/'night'/'0.png')]).shape == (32, 32)
+    for nothing,words in (('nix', 'no file or folder at nix'), (tmp_path, 'no images in')):
+        with pytest.raises(PixsegError, match=words): PredictApp(labelled(), nothing)
+
+
+
 def test_an_upload_that_can_be_read_but_is_no_photograph():
     f = io.BytesIO()
     Image.fromarray(np.full((64,64), np.nan, np.float32)).save(f, 'TIFF')

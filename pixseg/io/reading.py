@@ -32,9 +32,9 @@ def channels(self:PhotoCode)->int: # 3 for RGB
 class MaskCode:
     "How the values in a mask's file become class ids."
     kind:str='ids' # 'ids', 'colors', 'threshold', 'divide' or 'stack'
-    table:tuple[tuple[int,int],...]=() # 'ids' and 'divide': file value -> id, where they differ
+    table:tuple[tuple[int,int],...]=() # 'ids' and 'divide': file value -> id, of every value; 'stack': number of the file; empty: ids
     colors:tuple[tuple[tuple[int,int,int],int],...]=() # 'colors': RGB -> id
-    threshold:int=0 # 'threshold': this value and those above are class 1; 'stack': belong to the file's class
+    threshold:int=0 # 'threshold': from this value on it is class 1; 'stack': it belongs to the file's class
     divisor:int=1 # 'divide': 1000 for Cityscapes' objects
 
 # %% ../../nbs/io/reading.ipynb #363680a0

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['OtherSize', 'other_size', 'decode_all', 'store_dir', 'store_limit', 'store_name', 'make_room', 'memory_limit',
-           'read_frames']
+           'in_memory', 'read_frames']
 
 # %% ../../nbs/io/store.ipynb #132f2999
 import hashlib
@@ -35,7 +35,8 @@ def other_size(
 )->OtherSize: # to be raised
     "The error for a frame of another size than the first one's."
     (h,w),here = size,f'{img.shape[0]}x{img.shape[1]}'
-    return OtherSize(f"{pairs[0].img.name} is {h}x{w} but {pairs[i].img.name} is {here}: give one size for all, "
+    first,other = (getattr(p.img, 'name', p.name) for p in (pairs[0], pairs[i]))
+    return OtherSize(f"{first} is {h}x{w} but {other} is {here}: give one size for all, "
                        f"size=({h}, {w}) or on a command line --size {h}x{w}")
 
 # %% ../../nbs/io/store.ipynb #2eb9d0e6
@@ -166,6 +167,12 @@ def memory_limit()->int: # bytes; `PIXSEG_MEMORY_GB` gigabytes, or half of the m
 # %% ../../nbs/io/store.ipynb #fd27e6af
 _worth = 8_000_000 # bytes of files; below, decoding takes less than a second
 
+def in_memory(
+    pairs:list[Pair], # of a split
+)->bool: # True if a photograph or a mask of them is an array
+    "Whether pairs hold pixels instead of paths."
+    return any(isinstance(o, np.ndarray) for p in pairs for o in (p.img, p.mask))
+
 def read_frames(
     pairs:list[Pair], # files of the split, as `find_pairs` lists them
     table:np.ndarray, # uint8 `(256,)`, class id by file value, as `label_table` makes it
@@ -174,7 +181,8 @@ def read_frames(
     memory:int|None=None, # bytes that may be taken; `None`: `memory_limit()`
 )->tuple[np.ndarray,np.ndarray]|None: # uint8 `(N,H,W,C)` and `(N,H,W)`; `None` if neither disk nor memory will do
     "All frames of a split, from the store if they are there; raises `PixsegError` for unusable files."
-    (name,weight),shelf = store_name(pairs, table, size),store_dir(cache)
+    held = in_memory(pairs) # in arrays already, which no store would find again
+    (name,weight),shelf = ('', 0) if held else store_name(pairs, table, size),None if held else store_dir(cache)
     if cache is None and weight < _worth: shelf = None
     found = shelf and _open_frames(shelf/name)
     if found: return found

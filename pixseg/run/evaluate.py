@@ -9,16 +9,15 @@ __all__ = ['evaluate']
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
 from ..io.files import ahead, one_behind, same_size
-from ..io.folder import find_labels, find_pairs, holdout_split
 from ..io.pairs import label_table, read_pair
 from ..io.reading import read_as
+from ..io.sources import divide, open_source, pick_split
 from ..labels import PixsegError
 from ..metrics import confusion, report
 from ..predict import predict_masks
@@ -27,7 +26,7 @@ from ..trace import evaluating
 # %% ../../nbs/run/evaluate.ipynb #fecd46cb
 def _held_out_pairs(
     model:nn.Module, # from `load_model`
-    root:str|Path, # data folder
+    data, # from `open_source`
     seed:int, # draws the blocks of train that are held out
 )->list: # their pairs
     "The frames that training with `holdout=seed` leaves out; refuses a model that has learned from them."
@@ -36,24 +35,27 @@ def _held_out_pairs(
     if was != seed:
         raise PixsegError(f"this model has learned from frames of blocks {seed} (its card says: holdout {was}) and would be judged "
                           f"on what it knows: train with holdout {seed}, or judge it on val")
-    return holdout_split(find_pairs(root, 'train'), seed)[1]
+    return divide(data, holdout=seed)[1]
 
 # %% ../../nbs/run/evaluate.ipynb #036b08e4
 def evaluate(
     model:nn.Module, # from `load_model`
-    root:str|Path, # data folder
-    split:str='val', # 'train', 'val' or 'test'
+    root, # data folder, or whatever `open_source` takes: `(images, masks)`, a list of pairs, a CSV file
+    split:str='val', # 'train', 'val', 'test', or 'all' that there are
     bs:int=8, # photographs in a batch
     progress=lambda done, total: None, # called after each batch
     holdout:int|None=None, # judge on the blocks of train that this seed holds out, in place of `split`
+    label_func=None, # from the path of a photograph to its mask; `root` is a folder of photographs
     **kwargs # `size`, `tta`, `scales`: see `predict_logits`
 )->dict: # accuracy, class_accuracy, miou, iou by class name (`None`: nothing to count), n_images, split, seconds
     "Accuracy, class accuracy and IoU over a split, void left out, at the labels' own resolution."
     start,labels = time.perf_counter(),model.labels
-    if holdout is None: pairs = find_pairs(root, split)
-    else: pairs,split = _held_out_pairs(model, root, holdout),f'train, held-out blocks {holdout}'
+    if holdout is not None: split = 'train'
+    data = open_source(root, labels, label_func, None if split == 'all' else (split,), draw=split != 'all')
+    if holdout is None: pairs = pick_split(data, split)
+    else: pairs,split = _held_out_pairs(model, data, holdout),f'train, held-out blocks {holdout}'
     pairs = read_as(pairs, getattr(model, 'photo', None))
-    table,cm = label_table(find_labels(root), labels),torch.zeros(labels.n, labels.n, dtype=torch.int64)
+    table,cm = label_table(data.labels, labels),torch.zeros(labels.n, labels.n, dtype=torch.int64)
     predict = lambda batch: predict_masks(model, [img for img,_ in batch], **kwargs)
     with evaluating(model), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         read,done = (o for _,o in ahead(pool, lambda p: read_pair(p, table), pairs, 2*bs)),0

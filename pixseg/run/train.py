@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['plan_epochs', 'time_batch', 'TimeBudget', 'EpochSeed', 'recorded', 'RunFolder', 'write_csv', 'read_csv',
-           'show_curves', 'take_state', 'save_state', 'load_state', 'make_model', 'run_config', 'StopBetween',
-           'show_predictions', 'train_run', 'EpochLines']
+           'show_curves', 'take_state', 'save_state', 'load_state', 'make_model', 'start_from', 'run_config',
+           'StopBetween', 'show_predictions', 'train_run', 'EpochLines']
 
 # %% ../../nbs/run/train.ipynb #5cbaab03
 import copy
@@ -37,14 +37,17 @@ from torch import nn, Tensor
 
 from .. import __version__
 from ..data import seg_dls
-from ..device import pick_device, widen_depthwise
+from ..device import pick_device, widened
 from ..encoder import EncoderUNet, freeze_encoder, split_params
-from ..io.files import atomic
+from ..io.files import atomic, check_folder
 from ..io.images import as_rgb
+from ..io.sources import divide, open_source
+from ..io.split import default_batch
+from ..io.store import in_memory
 from ..labels import Labels, PixsegError
 from ..learner import seg_learner
-from ..modelfile import save_model
-from .config import ConfigError, make_config, resume_config, RunConfig
+from ..modelfile import build_model, load_model, read_card, save_model
+from .config import ConfigError, init_config, make_config, resume_config, RunConfig
 from ..show import show_grid
 from ..unet import UNet
 
@@ -71,19 +74,17 @@ def plan_epochs(
 def time_batch(learn, dl, train, n=5):
     "Median seconds for making a batch and using it."
     times,cast = [],learn.fast_layout.dtype
-    learn.model.train(train)
-    if learn.fast_layout.narrow: widen_depthwise(learn.model, train)
-    for _ in range(n+1):
-        start = time.perf_counter()
-        x,y = (o.as_subclass(Tensor) for o in dl.one_batch())
-        x = x.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(x.device.type, dtype=cast, enabled=cast != torch.float32), torch.set_grad_enabled(train):
-            loss = learn.loss_func(learn.model(x), y)
-        if train: loss.backward()
-        loss.item() # waits for the device
-        times.append(time.perf_counter()-start)
-    learn.model.zero_grad()
-    widen_depthwise(learn.model, on=False)
+    with widened(learn.model.train(train), learn.fast_layout.narrow and train) as model:
+        for _ in range(n+1):
+            start = time.perf_counter()
+            x,y = (o.as_subclass(Tensor) for o in dl.one_batch())
+            x = x.contiguous(memory_format=torch.channels_last)
+            with torch.autocast(x.device.type, dtype=cast, enabled=cast != torch.float32), torch.set_grad_enabled(train):
+                loss = learn.loss_func(model(x), y)
+            if train: loss.backward()
+            loss.item() # waits for the device
+            times.append(time.perf_counter()-start)
+        model.zero_grad()
     return sorted(times[1:])[n//2] # the first one warms up
 
 # %% ../../nbs/run/train.ipynb #abbbd7ae
@@ -338,6 +339,32 @@ def make_model(
     if encoder: return EncoderUNet(labels.n, encoder, pretrained=pretrained, n_in=n_in)
     return UNet(labels.n, n_in, width=width, depth=depth, fold=fold, **more)
 
+# %% ../../nbs/run/train.ipynb #97ff9191
+def start_from(
+    init:str|Path, # a model file, or the name of a model that comes with pixseg
+    labels:Labels, # classes of the new data, void last
+)->tuple[nn.Module,str]: # the model's network for these classes; in words what it kept, and what is new
+    "A trained network with a last layer for other classes."
+    old = load_model(init)
+    model = build_model(old.card['architecture'], {**old.card['config'], 'n_classes':labels.n})
+    ids = {name:i for i,name in enumerate(old.labels.classes)}
+    known = [(i, ids[name]) for i,name in enumerate(labels.classes) if name in ids]
+    weights,own,new = old.state_dict(),model.state_dict(),[]
+    for k,v in own.items():
+        if not k.startswith('head.') or labels.classes == old.labels.classes: v.copy_(weights[k])
+        else:
+            was = weights[k].view(old.labels.n, -1, *v.shape[1:]) # `fold` gives a class several rows
+            for i,j in known: v.view(labels.n, -1, *v.shape[1:])[i] = was[j]
+            new.append(f'{k} ({weights[k].shape[0]} -> {v.shape[0]})')
+    model.mean,model.std = old.mean,old.std
+    return model,f"{init}: kept {len(own)-len(new)} of {len(own)} tensors" + _new_words(new, [labels.names[i] for i,_ in known])
+
+def _new_words(new, known):
+    "What is new in a network, and what is not in it."
+    if not new: return ''
+    shared = f", but for {'the row' if len(known) == 1 else 'rows'} of {', '.join(known)}" if known else ''
+    return f"; new: {', '.join(new)}{shared}"
+
 # %% ../../nbs/run/train.ipynb #0000004c
 _files = 'model.safetensors', 'last.safetensors', 'metrics.csv', 'curves.png', 'predictions.png', 'config.json'
 
@@ -361,38 +388,53 @@ def run_config(
     **given # knobs of `RunConfig` that this call has named
 )->tuple[RunConfig,list[str],list|None]: # the settings that count, what has changed in words, what was planned earlier
     "Settings of a run, from its folder if it is resumed; refuses to overwrite a finished one by accident."
-    path,given = Path(out)/'config.json',{k:str(v) if isinstance(v, torch.device) else v for k,v in given.items()}
+    path,given = Path(out)/'config.json',{k:str(v) if isinstance(v, (torch.device, Path)) else v for k,v in given.items()}
+    check_folder(out)
     if not resume:
         config = make_config(**given)
         if not (config.epochs or config.minutes): raise ConfigError("say how long: either `epochs` or `minutes`")
         _refuse_taken(Path(out), path)
-        return config,[],None
+        return init_config(read_card(config.init), **given) if config.init else config,[],None
     if not path.is_file(): raise PixsegError(f"nothing to resume: there is no {path}; train without `resume=True` first")
     record = _read_note(path)
     if not record: raise PixsegError(f"{path} is not the note of a run any more: train anew into another `out`")
-    config,changes = resume_config(record, **given)
-    same = all(record.get(k) == getattr(config, k) for k in ('epochs', 'minutes'))
-    return config,changes,record.get('planned') if same else None
+    config,changes = resume_config(record, path, **given)
+    same,planned = all(record.get(k) == getattr(config, k) for k in ('epochs', 'minutes')),record.get('planned')
+    sound = isinstance(planned, list) and len(planned) == 2 and all(type(o) is int and o > 0 for o in planned)
+    return config,changes,planned if same and sound else None
+
+# %% ../../nbs/run/train.ipynb #e99a8ea4
+def _network(config, labels, n_in, out, resume, say):
+    "The network of a run: a fresh one, that of the model it starts from, or that of the run that goes on."
+    if config.init and not resume:
+        model,words = start_from(config.init, labels)
+        say(words)
+        return model
+    if config.init: # the checkpoint has its weights, and the model may be gone
+        card = read_card(out/'last.safetensors')
+        return build_model(card['architecture'], card['config'])
+    net = {k:getattr(config, k) for k in ('encoder', 'width', 'depth', 'pretrained', 'norm', 'up')}
+    return make_model(labels, **net, fold=config.fold or 1, n_in=n_in)
 
 # %% ../../nbs/run/train.ipynb #cb245fbd
-def _run_learner(root, config):
+def _run_learner(data, labels, net, config):
     "Data, network and learner of a run."
     set_seed(config.seed)
     device = pick_device(config.device)
     small = device.type == 'cpu' and not config.encoder # from scratch and in little time, many steps count
-    dls = seg_dls(root, config.size, config.crop or 'auto', config.bs or (4 if small else 8), scale=config.scale or 'auto',
-                  sharp=config.sharp, holdout=config.holdout, seed=config.seed, device=device)
-    net = {k:getattr(config, k) for k in ('encoder', 'width', 'depth', 'pretrained', 'norm', 'up')}
-    model = make_model(dls.labels, **net, fold=config.fold or 1, n_in=dls.n_in)
+    bs = config.bs or default_batch(len(divide(data, holdout=config.holdout)[0]), 4 if small else 8)
+    dls = seg_dls(data, config.size, config.crop or 'auto', bs, labels, scale=config.scale or 'auto', sharp=config.sharp,
+                  holdout=config.holdout, seed=config.seed, device=device)
+    model = net(config, dls.labels, dls.n_in)
     _check_windows(config, model)
     if config.encoder and not config.encoder_lr: freeze_encoder(model)
     return seg_learner(dls, model, **{k:getattr(config, k) for k in ('weights', 'dice', 'smoothing', 'lr', 'wd', 'precision')})
 
-def _tell_unlabelled(root, learn, say):
+def _tell_unlabelled(where, learn, say):
     "One line if no epoch can be judged."
     data = learn.dls.valid.dataset
     if not any((m < data.labels.n).any() for m in data.masks):
-        say(f"{root}: no mask of the validation frames has a labelled pixel, so no epoch can be judged: label some")
+        say(f"{where}: no mask of the validation frames has a labelled pixel, so no epoch can be judged: label some")
 
 def _check_windows(config, model):
     "Refuse windows that the network cannot take, in the words of the run."
@@ -429,13 +471,13 @@ def _tell_resumed(done, epochs, changes, say):
 # %% ../../nbs/run/train.ipynb #fcb52086
 _few = dict(fold=60, size=12) # epochs
 
-def _plan(root, config, learn, writing, say):
+def _plan(make, config, learn, writing, say):
     "Settings, learner, epochs and validation interval; planned by the clock if there are minutes."
     if not config.minutes: return config,learn,config.epochs,1
     (epochs,every),(h,w) = plan_epochs(learn, config.minutes, writing=writing),learn.dls.size or (0, 0) # of several sizes: as they are
     if change := _cheaper(config, epochs, h, w, say):
         config = replace(config, **change)
-        return _plan(root, config, _run_learner(root, config), writing, say)
+        return _plan(make, config, make(config), writing, say)
     often = '' if every == 1 else f', validated after every {every}'
     say(f"plan: {epochs} epochs of {len(learn.dls.train)} steps in {config.minutes:g} minutes{often}")
     return config,learn,epochs,every
@@ -450,10 +492,18 @@ def _cheaper(config, epochs, h, w, say):
         say(f"only {epochs} epochs would fit at {h}x{w}: frames are held at {h//2}x{w//2}; `size={h, w}` keeps them")
         return dict(size=(h//2, w//2))
 
+# %% ../../nbs/run/train.ipynb #30d185ab
+def _run_data(root, labels, label_func, config, resume):
+    "The data of a run, and what to call it."
+    data = open_source(root, labels, label_func, ('train',) if config.holdout is not None else ('train', 'val'))
+    if resume and any(map(in_memory, data.splits.values())):
+        raise PixsegError(f"{data.form} cannot be recognised by a run that goes on: train anew into another `out`, from files if it is to be resumed")
+    return data,str(root) if isinstance(root, (str, Path)) else data.form
+
 # %% ../../nbs/run/train.ipynb #00000052
-def _write_config(out, root, config, learn, planned):
+def _write_config(out, where, config, learn, planned):
     "What was asked for and what was decided, as JSON."
-    decided = dict(root=str(root), planned=list(planned), network=type(learn.model).__name__,
+    decided = dict(root=where, planned=list(planned), network=type(learn.model).__name__,
                    arithmetic=str(learn.fast_layout.dtype), torch=torch.__version__, pixseg=__version__,
                    device=str(learn.dls.device), threads=torch.get_num_threads(),
                    frames=[len(dl.dataset) for dl in learn.dls.loaders])
@@ -568,7 +618,7 @@ def show_predictions(
 # %% ../../nbs/run/train.ipynb #74592858
 @delegates(RunConfig)
 def train_run(
-    root:str|Path, # data folder
+    root, # data folder, or whatever `open_source` takes: `(images, masks)`, a list of pairs, a CSV file
     out:str|Path, # folder of the run; made if missing
     encoder:str|None=None, # a timm encoder; `None`: the U-Net from scratch
     *,
@@ -578,22 +628,26 @@ def train_run(
     cbs=(), # further fastai callbacks, such as `TrainMonitor`
     about:dict|None=None, # further facts for the model's card
     save_every:float=_SAVE_EVERY, # shortest time between two writings of the folder, seconds
+    labels:Labels|None=None, # what the ids in the masks mean, where the data does not say
+    label_func=None, # from the path of a photograph to its mask; `root` is a folder of photographs
     **kwargs # knobs of `RunConfig`: `epochs` or `minutes`, `size`, `lr`, ...
 )->dict: # `out`, `rows`, `best`, `interrupted`, `seconds`
     "Train a network on a data folder and leave a run folder; Ctrl-C ends it early and keeps what there is."
     started,out = time.perf_counter(),Path(out)
     config,changes,planned = run_config(out, resume, **kwargs, **({'encoder':encoder} if encoder else {}))
     with _memory_told(config) as known:
-        learn = _run_learner(root, config)
+        data,where = _run_data(root, labels, label_func, config, resume)
+        make = partial(_run_learner, data, labels, partial(_network, out=out, resume=resume, say=say))
+        learn = make(config)
         state,rows = _resume(out, learn, resume)
         done = state['epoch'] if state else 0
         _check_left(config, done, rows)
-        _tell_unlabelled(root, learn, say)
+        _tell_unlabelled(where, learn, say)
         writing = _time_writing(learn, out) if config.minutes else 0.
-        config,learn,epochs,every = (config, learn, *planned) if planned else _plan(root, config, learn, writing, say)
+        config,learn,epochs,every = (config, learn, *planned) if planned else _plan(make, config, learn, writing, say)
         config,epochs = _decided(config, learn),max(epochs, done)
         known.update(device=learn.dls.device.type, bs=config.bs, crop=config.crop)
-        _write_config(out, root, config, learn, (epochs, every))
+        _write_config(out, where, config, learn, (epochs, every))
         folder = RunFolder(out, dict(recipe={**config.recipe(), 'epochs':epochs}, **(about or {})), rows, state, save_every)
         known['kept'] = partial(_kept_words, folder)
         if resume: _tell_resumed(done, epochs, changes, say)

@@ -19,7 +19,7 @@ from fastcore.basics import patch
 from torch import nn
 from traitlets import Unicode
 
-from ..io.files import IMAGE_TYPES
+from ..io.files import find_images, IMAGE_TYPES
 from ..io.images import as_rgb, open_image, resize_photo
 from ..io.reading import PhotoCode
 from ..labels import Labels, PixsegError
@@ -122,9 +122,9 @@ def _find_images(images):
     "Photographs by name."
     if images is None: return {}
     if isinstance(images, dict): return dict(images)
-    if isinstance(images, (str, Path)):
-        images = sorted(f for f in Path(images).iterdir() if f.suffix.lower() in IMAGE_TYPES)
-    return {Path(f).name:f for f in images}
+    files = find_images([images] if isinstance(images, (str, Path)) else images)
+    names = [f.name for f in files]
+    return {n if names.count(n) == 1 else str(f):f for n,f in zip(names, files)}
 
 # %% ../../nbs/web/predict_app.ipynb #1209b6c8
 @patch
