@@ -217,7 +217,7 @@ def data_check(args)->int:
     from pixseg.io.page import check_page, page_place
     if args.html: page_place(args.html)
     data = open_folder(_data(args))
-    report = check_data(data)
+    report = check_data(data, progress=bar('checked'))
     page = [str(check_page(report, args.html, data))] if args.html else []
     _finish(args, dict(report.to_dict(), **dict(html=page[0]) if page else {}), '\n'.join([str(report), *(f'- page: {o}' for o in page)]))
     return 0 if report.ok else 1
