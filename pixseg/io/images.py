@@ -358,25 +358,17 @@ def open_mask(
 # %% ../../nbs/io/images.ipynb #d2c0e815
 def _page(mask, page):
     "A page of a mask's file, upright, and how it was stored."
-    if str(mask).lower().endswith(('.npy', '.npz')):
-        raise BadImage(mask, "holds arrays and is no image", "masks are read from PNG, TIFF, BMP, GIF and WebP files: "
-                       "write one with `Image.fromarray(ids).save('mask.png')`")
-    try:
-        if isinstance(mask, Image.Image): return _load(mask)
-        with Image.open(mask) as im:
-            if page: im.seek(page)
-            deep = im.mode in ('RGB', 'RGBA', 'LA') and any('16' in str(o[3]) for o in im.tile)
-            im,own = _load(im)
+    try: head,(im,own) = file_head(mask),decode_upright(mask, page)
     except Exception as e: raise unreadable(mask, e) from None # decoders raise many kinds
-    if not deep: return im,own
-    raise BadImage(mask, f"has 16 bits in each of {len(im.getbands())} channels, of which Pillow reads 8",
-                   "save one channel, or 8 bits a channel")
+    if head.kind == 'uint16' and head.bands-head.alpha > 1:
+        raise BadImage(_called(mask), f"has 16 bits in each of {head.bands} channels, of which Pillow reads 8", "save one channel, or 8 bits a channel")
+    return im,own
 
 def count_pages(
     path, # of an image file, or a Pillow image, which counts as one
 )->int: # pages from the first one on that have its size; thumbnails behind them do not count
     "How many pages of one size an image file has."
-    if isinstance(path, Image.Image): return 1
+    if isinstance(path, Image.Image) or file_head(path).pages == 1: return 1
     with Image.open(path) as im:
         n,size = getattr(im, 'n_frames', 1),im.size
         for i in range(1, n):

@@ -108,6 +108,8 @@ class DataSet:
     native:bool=False # whether it has pixseg's own form, in which nothing had to be guessed
 
     @property
+    def called(self)->str: return self.form if self.root == Path() else str(self.root)
+    @property
     def problems(self)->list[Problem]: return [o for ps in self.by_split.values() for o in ps]
 
 # %% ../../nbs/io/reading.ipynb #69e42b32
