@@ -463,7 +463,9 @@ def refuse_values(
 
 def _hint(found, n):
     "What to do about mask values that are no ids, judged by all values found."
-    if {*found}-{0} in ({255}, {65535}): return f"this looks like a black and white mask: write 1 where it has {max(found)}"
+    white = max(found)
+    if {*found}-{0} in ({255}, {65535}):
+        return f"this looks like a black and white mask: write 1 where it has {white}, or void's id if it means 'not labelled'"
     if all(i < n or i == 255 for i in found): return "255 often means 'not labelled': write the id of void there"
     if len(found) > 2*n or max(found) > n: return "colours turned to grey look like this: turn the colours into class ids"
     return "add the name of the class to codes.txt, or correct the mask"
