@@ -6,9 +6,8 @@
 __all__ = ['new_folder', 'free_place', 'is_plain', 'put_photo', 'Lost', 'voc_colors', 'voc_labels', 'object_labels',
            'mask_counts', 'draw_yolo', 'convert_data']
 
-# %% ../../nbs/io/convert.ipynb #6672621d
+# %% ../../nbs/io/convert.ipynb #f56cf69f
 import json
-import re
 import shutil
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -19,14 +18,15 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from .bands import file_head
 from .files import ahead, IMAGE_TYPES, tell, unique_names
 from .folder import open_folder
-from .pairs import read_pair
 from .images import save_mask
+from .pairs import read_pair
 from .polygons import to_coco, to_yolo, yolo_names
 from .reading import DataSet, Pair, PhotoCode
 from .shapes import fill_rings, ring, Shape, Shapes
-from ..labels import Labels, PixsegError, write_codes
+from ..labels import Labels, PixsegError, void_ids, write_codes
 
 # %% ../../nbs/io/convert.ipynb #c009d7f9
 @contextmanager
@@ -71,7 +71,7 @@ def _rows(data, pooled):
     unique = lambda rows: [r._replace(name=n) for r,n in zip(rows, unique_names([r.name+'.png' for r in rows]), strict=True)]
     return unique(rows) if pooled else [r for s in data.splits for r in unique([r for r in rows if r.split == s])]
 
-# %% ../../nbs/io/convert.ipynb #64187f8a
+# %% ../../nbs/io/convert.ipynb #d244c125
 def is_plain(
     pair:Pair, # whose photograph it is
     img:np.ndarray, # the photograph as it was read
@@ -80,10 +80,10 @@ def is_plain(
     if pair.how.photo != PhotoCode() or not isinstance(pair.img, (str, Path)): return False
     if Path(pair.img).suffix.lower() not in IMAGE_TYPES: return False
     try:
+        head = file_head(pair.img)
+        if not head.plain or head.alpha or head.pages > 1: return False
         with Image.open(pair.img) as im:
-            if im.mode not in ('RGB', 'L') or im.format in ('TIFF', 'GIF', 'WEBP') and getattr(im, 'n_frames', 1) > 1: return False
-            stored = np.asarray(im.convert('RGB'))
-            return np.array_equal(stored, img) and im.getexif().get(274, 1) == 1
+            return im.mode in ('RGB', 'L') and np.array_equal(np.asarray(im.convert('RGB')), img) and im.getexif().get(274, 1) == 1
     except Exception: return False # decoders raise many kinds
 
 def put_photo(
@@ -128,11 +128,11 @@ def _each(
             yield row,*made
             progress(i, len(rows))
 
-# %% ../../nbs/io/convert.ipynb #3b2fcce8
+# %% ../../nbs/io/convert.ipynb #ead8f373
 def _with_void(labels):
     "The labels with a name for void that says so."
     v = labels.void
-    if v is None or {'void', 'unlabelled', 'unlabeled', 'ignore'} & set(re.split('[^a-z]+', labels.names[v].lower())): return labels
+    if v is None or void_ids(labels.names[v:v+1]): return labels
     return Labels([*labels.names[:v], 'Void', *labels.names[v+1:]], labels.colors, v)
 
 def _to_pixseg(part, labels, rows, progress):
