@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from fastcore.basics import patch
 
 from .encoding import decode_ids
 from .images import BadImage, decode_photo, refuse_values
-from .reading import DataSet, Pair, Problem
+from .reading import DataSet, Problem
 from .sources import open_source
 from ..labels import Labels, PixsegError
 
