@@ -384,6 +384,13 @@ def test_frames_of_several_sizes_are_learned_from_as_they_are(tmp_path):
     assert seg_dls(root, size=(40, 48), bs=2, device='cpu').size == (40, 48)
 
 
+@pytest.mark.parametrize('form', [np.asarray, Image.fromarray])
+def test_arrays_of_several_sizes_from_memory(form):
+    scenes = [draw_street(i, (48, 64) if i % 2 else (56, 40)) for i in range(10)]
+    dls = seg_dls(([form(a) for a, _ in scenes], [form(b) for _, b in scenes]), bs=2, device='cpu', labels=CAMVID)
+    assert dls.size is None and {tuple(o.shape[1:]) for o in dls.train.dataset.imgs} == {(48, 64), (56, 40)}
+
+
 def test_a_run_on_frames_of_several_sizes(tmp_path):
     root = make_folder(tmp_path/'d', IMG, '.png', [(48, 64), (40, 50)])
     done = train_run(root, tmp_path/'run', epochs=1, width=4, depth=2, progress=False, say=lambda _: None, device='cpu')

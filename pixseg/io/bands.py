@@ -189,9 +189,11 @@ def decode_upright(
 
 # %% ../../nbs/io/bands.ipynb #fa6c4541
 def upright_size(
-    image, # path or open file
+    image, # path or open file; or an array or a Pillow image, which have their pixels
 )->tuple[int,int]: # `(H,W)`, upright; raises whatever a decoder raises
     "The size of a photograph without its pixels."
+    if isinstance(image, Image.Image): return decode_upright(image)[0].size[::-1]
+    if isinstance(image, np.ndarray): return image.shape[:2]
     if _start(image, 6) == b'\x93NUMPY': return load_array(image).shape[:2]
     if pages := tiff_pages(image): size,turn = (pages[0][1][257], pages[0][1][256]),pages[0][1][274] or 0
     else:
