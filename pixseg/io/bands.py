@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 # %% ../../nbs/io/bands.ipynb #825815d0
 class Head(NamedTuple):
@@ -148,7 +148,7 @@ def _is_heif(start): return start[4:8] == b'ftyp' and start[8:12] in (b'heic', b
 
 def open_pillow(
     image, # path or open file
-)->Image.Image: # not decoded yet
+)->ImageFile.ImageFile: # not decoded yet
     "`Image.open`, which also knows HEIC if `pillow-heif` is installed; raises `NeedsPackage` if it is not."
     if hasattr(image, 'read'): image.seek(0)
     try: return Image.open(image)
@@ -294,7 +294,7 @@ def read_bands(
             if pages and not _for_pillow(pages[page][1]): return _read_tiff(image, page)
         elif start[4:8] == b'jP  ' and (head := file_head(image)).kind != 'uint8' and head.bands > 1:
             raise ValueError(f"JPEG 2000 of {head.bands} x more than 8 bits, of which Pillow keeps 8")
-    elif image.format == 'TIFF' and image.mode != 'F' and image.mode[0] != 'I' and max(_many(image.tag_v2.get(258), 1)) > 8:
+    elif image.format == 'TIFF' and image.mode != 'F' and image.mode[0] != 'I' and max(_many(getattr(image, 'tag_v2', {}).get(258), 1)) > 8:
         raise ValueError("a TIFF of which Pillow keeps 8 bits: give its path")
     elif _deep_tile(image): raise ValueError("16 bits a channel, of which Pillow keeps 8: give its path")
     im,turn = decode_upright(image, page)
