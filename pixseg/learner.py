@@ -76,12 +76,12 @@ def seg_learner(
     **kwargs # passed on to fastai's `Learner`
 )->SegLearner: # ready for `fit_one_cycle`
     "A fastai `Learner` with loss, metrics, normalisation and precision set for segmentation."
-    labels = dls.labels
-    model = UNet(labels.n) if model is None else model
+    labels,model = dls.labels,UNet(dls.labels.n, n_in=dls.n_in) if model is None else model
     if loss_func is None:
         counts = class_counts(dls.train.dataset.masks, labels.n) if weights else None
         weight = class_weights(counts, weights).to(dls.device) if weights else None
         loss_func = SegLoss(labels.void, weight, dice, smoothing)
+    model.photo = dls.how.photo # how photographs became bytes: goes with the model
     normalize(dls, model.mean, model.std)
     opt = partial(fused_adamw, wd_bn_bias=kwargs.get('wd_bn_bias', False))
     return SegLearner(dls, model.to(dls.device), loss_func=loss_func, lr=lr, wd=wd, metrics=seg_metrics(labels),

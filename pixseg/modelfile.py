@@ -20,6 +20,7 @@ from torch import nn
 from . import __version__
 from .encoder import EncoderUNet
 from .io.files import atomic
+from .io.reading import PhotoCode, Reading
 from .labels import Labels, PixsegError
 from .unet import UNet
 
@@ -55,6 +56,7 @@ def make_card(
     if n_out != labels.n:
         raise PixsegError(f"the model has {n_out} outputs, but the labels name {labels.n} classes: "
                           "pass the labels it was trained with")
+    if (photo := getattr(model, 'photo', None)) not in (None, PhotoCode()): about = dict(reading=Reading(photo).to_dict(), **about)
     return dict(pixseg=__version__, architecture=name, config=model.config, labels=labels.to_dict(),
                 mean=list(model.mean), std=list(model.std), size=list(size) if size else None, **about)
 
@@ -103,6 +105,14 @@ def _numbers(v, low=-math.inf):
 
 def _names(v): return isinstance(v, dict) and isinstance(v.get('names'), list) and all(isinstance(o, str) for o in v['names'])
 
+def _reads(v):
+    "Whether this says how photographs become bytes."
+    try: photo = Reading.from_dict(v).photo
+    except Exception: return False # whatever it is
+    bands,scale = photo.bands,photo.scale
+    return ((bands is None or _numbers(bands, 0) and all(type(o) is int for o in bands))
+            and (scale is None or _numbers(scale) and len(scale) == 2 and scale[0] < scale[1]))
+
 _facts = dict( # what must stand on a card, and how to tell
     architecture=('the name of a network', lambda v: isinstance(v, str)),
     config=('the arguments of a network by name', lambda v: isinstance(v, dict)),
@@ -111,7 +121,8 @@ _facts = dict( # what must stand on a card, and how to tell
     std=('a number above 0 for each channel', lambda v: _numbers(v, 0)),
     size=('height and width in pixels, or null', lambda v: v is None or
           _numbers(v, 0) and [type(o) for o in v] == [int, int] and v[0]*v[1] <= 10**9),
-    temperature=('a number above 0', lambda v: v is None or _numbers([v], 0)))
+    temperature=('a number above 0', lambda v: v is None or _numbers([v], 0)),
+    reading=('how photographs become bytes', _reads))
 
 # %% ../nbs/08_modelfile.ipynb #165a5bfa
 def _check_card(
@@ -122,7 +133,7 @@ def _check_card(
     remedy = "take another copy of the file, or write it again with `save_model`"
     if not isinstance(card, dict): raise PixsegError(f"the card of {name} is {str(card)[:40]!r}, not a table of facts: {remedy}")
     for key,(wanted,right) in _facts.items():
-        if key not in card and key not in ('size', 'temperature'): raise PixsegError(f"the card of {name} has no {key!r}: {remedy}")
+        if key not in card and key not in ('size', 'temperature', 'reading'): raise PixsegError(f"the card of {name} has no {key!r}: {remedy}")
         if key in card and not right(card[key]):
             raise PixsegError(f"the card of {name} has {str(card[key])[:40]!r} as {key!r}, which should be {wanted}: {remedy}")
     try: labels = Labels.from_dict(card['labels'])
@@ -130,8 +141,8 @@ def _check_card(
     if card['config'].get('n_classes') != labels.n:
         raise PixsegError(f"the card of {name} names {labels.n} classes for {card['config'].get('n_classes')!r} outputs: {remedy}")
     for key in ('mean', 'std'):
-        if len(card[key]) != 3: raise PixsegError(f"the card of {name} has {len(card[key])} numbers as {key!r}, but a photograph has 3 "
-                                                  f"channels: {remedy}")
+        if len(card[key]) not in (3, n := card['config'].get('n_in', 3)): # three stand for more, again and again
+            raise PixsegError(f"the card of {name} has {len(card[key])} numbers as {key!r}, but a photograph has {n} channels: {remedy}")
     return card
 
 # %% ../nbs/08_modelfile.ipynb #b206859a
@@ -181,7 +192,7 @@ def _check_size(size, model):
 def load_model(
     path:str|Path|None=None, # a model file, or a name: see `find_model`
     device:str|torch.device='cpu', # where the network goes
-)->nn.Module: # the network in evaluation mode, with `labels`, `size` and `card`
+)->nn.Module: # the network in evaluation mode, with `labels`, `size`, `photo` and `card`
     "Rebuild a network from its file; raises `PixsegError` naming the file if that cannot be done."
     path = find_model(path)
     card = read_card(path)
@@ -198,4 +209,5 @@ def load_model(
     model.labels,model.card = Labels.from_dict(card['labels']),card
     model.size = tuple(card['size']) if card.get('size') else None
     model.mean,model.std = tuple(card['mean']),tuple(card['std'])
+    model.photo = Reading.from_dict(card['reading']).photo if 'reading' in card else None
     return model.eval().to(device)

@@ -33,24 +33,24 @@ def work_size(
 # %% ../nbs/09_predict.ipynb #8fc617ae
 def to_input(
     model:nn.Module, # from `load_model`: its device, `mean` and `std`
-    imgs:list[np.ndarray], # photographs of one size, uint8 `(H,W,3)`
+    imgs:list[np.ndarray], # photographs of one size, uint8 `(H,W,C)`
     size:tuple[int,int], # `(h,w)` at which the network is to see them
-)->Tensor: # float32 `(B,3,h,w)`, normalised, on the model's device
+)->Tensor: # float32 `(B,C,h,w)`, normalised, on the model's device
     "Photographs as one batch for the network, resized with antialiasing."
-    device,(h,w) = next(model.parameters()).device,size
+    device,(h,w),c = next(model.parameters()).device,size,imgs[0].shape[2]
     x = torch.from_numpy(np.stack(imgs)).permute(0, 3, 1, 2)
     if tuple(x.shape[-2:]) != (h, w): x = F.interpolate(x, (h, w), mode='bilinear', antialias=True)
     # a row of pixels as one long vector: three channels alone are too few for a vector unit
-    row = lambda o: torch.tensor(o, dtype=torch.float32, device=device).repeat(w)
-    x = x.to(device).permute(0, 2, 3, 1).reshape(-1, h, 3*w).float()
+    row = lambda o: torch.tensor(np.resize(o, c), dtype=torch.float32, device=device).repeat(w)
+    x = x.to(device).permute(0, 2, 3, 1).reshape(-1, h, c*w).float()
     x = x.sub_(row(model.mean)*255).div_(row(model.std)*255)
-    return x.view(-1, h, w, 3).permute(0, 3, 1, 2).contiguous(memory_format=memory_format(device))
+    return x.view(-1, h, w, c).permute(0, 3, 1, 2).contiguous(memory_format=memory_format(device))
 
 # %% ../nbs/09_predict.ipynb #e130cd46
 @torch.inference_mode()
 def predict_logits(
     model:nn.Module, # from `load_model`
-    imgs:list[np.ndarray], # photographs of one size, uint8 `(H,W,3)`
+    imgs:list[np.ndarray], # photographs of one size, uint8 `(H,W,C)`
     size:tuple[int,int]|None|str='trained', # working `(H,W)`; 'trained': from the card; `None`: the photograph's own
     tta:bool=False, # average with the mirror image
     scales:tuple[float,...]=(1.,), # average over the working size times each of these
@@ -101,7 +101,7 @@ def best_class(
 @torch.inference_mode()
 def predict_masks(
     model:nn.Module, # from `load_model`
-    imgs:list[np.ndarray], # photographs of one size, uint8 `(H,W,3)`
+    imgs:list[np.ndarray], # photographs of one size, uint8 `(H,W,C)`
     out_size:tuple[int,int]|None=None, # `(H,W)` of the masks; default: the photographs'
     **kwargs # `size`, `tta`, `scales`: see `predict_logits`
 )->Tensor: # uint8 `(B,H,W)` class ids on the model's device
@@ -116,7 +116,7 @@ def predict_mask(
     **kwargs # `size`, `tta`, `scales`: see `predict_logits`
 )->np.ndarray: # uint8 `(H,W)` class ids, of the photograph's own height and width
     "Predict the class of every pixel of a photograph."
-    img = open_image(image)
+    img = open_image(image, getattr(model, 'photo', None))
     if not tile: return predict_masks(model, [img], **kwargs)[0].cpu().numpy()
     return predict_tiled(model, img, None if tile is True else tile, **kwargs)
 
@@ -145,18 +145,19 @@ def predict_tiled(
     model:nn.Module, # from `load_model`
     image, # whatever `open_image` takes
     tile:tuple[int,int]|None=None, # `(h,w)` of a window; default: the training frames' size
+    predict=predict_masks, # what to ask for each window; with `predict_probs` the answer is `(n,H,W)`
     **kwargs # `tta`, `scales`: see `predict_logits`
 )->np.ndarray: # uint8 `(H,W)` class ids
     "Predict at the photograph's own resolution, window by window."
     if 'size' in kwargs: raise PixsegError("pieces are seen at the photograph's own resolution: leave out `size`, or `tile`")
-    img = open_image(image)
-    (h,w),(th,tw) = img.shape[:2],_tile_size(model, tile)
-    mask = np.zeros((h, w), np.uint8)
+    img = open_image(image, getattr(model, 'photo', None))
+    (h,w),(th,tw),whole = img.shape[:2],_tile_size(model, tile),None
     for y,y0,y1 in tile_boxes(h, th, th//8):
         for x,x0,x1 in tile_boxes(w, tw, tw//8):
-            part = predict_masks(model, [img[y:y+th, x:x+tw]], size=None, **kwargs)[0].cpu().numpy()
-            mask[y0:y1, x0:x1] = part[y0-y:y1-y, x0-x:x1-x]
-    return mask
+            part = predict(model, [img[y:y+th, x:x+tw]], size=None, **kwargs)[0].cpu().numpy()
+            if whole is None: whole = np.zeros((*part.shape[:-2], h, w), part.dtype)
+            whole[..., y0:y1, x0:x1] = part[..., y0-y:y1-y, x0-x:x1-x]
+    return whole
 
 def _tile_size(model, tile):
     "Height and width of a window that the network can take."

@@ -21,8 +21,11 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 
 from .io.files import ahead, same_size
-from .io.folder import find_labels, find_pairs, label_table, read_pair
+from .io.folder import pick_split
 from .io.images import open_image
+from .io.pairs import label_table, read_pair
+from .io.reading import read_as
+from .io.sources import open_source
 from .labels import PixsegError
 from .predict import best_class, predict_logits
 from .trace import evaluating
@@ -56,7 +59,7 @@ def confidence(
     **kwargs # `size`, `tta`: see `predict_logits`
 )->tuple[np.ndarray,np.ndarray]: # mask uint8 `(H,W)` as from `predict_mask`, and float32 `(H,W)`, 1/n unsure .. 1 sure
     "A mask and how sure the network is of every pixel, both of the photograph's own size."
-    img,t = open_image(image),_temperature(model, temperature)
+    img,t = open_image(image, getattr(model, 'photo', None)),_temperature(model, temperature)
     logits = enlarge_logits(predict_logits(model, [img], **kwargs), img.shape[:2])
     rows = logits.split(256, 2) # all probabilities of a large photograph would fill the memory once more
     conf = torch.cat([(part/t).softmax(1).amax(1) for part in rows], 1)
@@ -150,7 +153,8 @@ def split_pixels(
     **kwargs # `size`, `tta`: see `predict_logits`
 ): # generator of (logits float32 `(P,n)`, true ids int64 `(P,)`), void left out
     "Logits and truth of every labelled pixel of a split, some frames at a time; raises `PixsegError` for no frames."
-    pairs,table = find_pairs(root, split)[part],label_table(find_labels(root), model.labels)
+    data = open_source(root, model.labels)
+    pairs,table = read_as(pick_split(data, split)[part], getattr(model, 'photo', None)),label_table(data.labels, model.labels)
     if not pairs: raise PixsegError(f"{part} leaves no frame of {split!r}: give a larger one")
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         read = (o for _,o in ahead(pool, lambda p: read_pair(p, table), pairs, 2*bs))
@@ -354,7 +358,7 @@ def dropout_samples(
 )->Samples: # mask, mean probabilities, predictive entropy and mutual information
     "Answers with dropout on and all else as in prediction; raises `PixsegError` for a network without dropout."
     if n < 1: raise PixsegError(f"n is {n}: give the number of samples, at least 1; 20 is usual")
-    img,device = open_image(image),next(model.parameters()).device
+    img,device = open_image(image, getattr(model, 'photo', None)),next(model.parameters()).device
     with _only_dropout(model), torch.random.fork_rng([device] if device.type == 'cuda' else []):
         torch.manual_seed(seed)
         return _summary(predict_probs(model, [img], temperature, **kwargs)[0] for _ in range(n))

@@ -11,7 +11,8 @@ import pytest
 READ = '''
 import sys, time
 from pixseg.io import store
-from pixseg.io.folder import find_labels, find_pairs, label_table
+from pixseg.io.folder import find_labels, find_pairs
+from pixseg.io.pairs import label_table
 root, cache, slow = sys.argv[1], sys.argv[2], float(sys.argv[3])
 if slow:
     read = store.read_pair
@@ -74,7 +75,8 @@ def test_two_at_once_agree_and_leave_one_file(root, tmp_path):
 
 
 def test_a_reader_keeps_its_frames_when_the_file_is_replaced(root, tmp_path):
-    from pixseg.io.folder import find_labels, find_pairs, label_table
+    from pixseg.io.folder import find_labels, find_pairs
+    from pixseg.io.pairs import label_table
     from pixseg.io.store import read_frames
     pairs, table = find_pairs(root, 'train'), label_table(find_labels(root), find_labels(root))
     imgs, _ = read_frames(pairs, table, cache=tmp_path)

@@ -437,14 +437,17 @@ def test_augmentation_refuses_what_it_cannot_do(root):
     with pytest.raises(PixsegError, match='void is id 0, but must come last'): make_dls(first, frames(), bs=2)
 
 
-def test_frames_of_two_sizes_are_refused(root, tmp_path):
+def test_frames_of_two_sizes_stay_as_they_are(root, tmp_path):
     from PIL import Image
     from pixseg.io.reading import Pair
     odd = tmp_path/'odd.png', tmp_path/'odd_mask.png'
     Image.new('RGB', (64, 64)).save(odd[0])
     Image.new('L', (64, 64)).save(odd[1])
     pairs = [*find_pairs(root, 'train')[:2], Pair('odd', *odd)]
-    with pytest.raises(PixsegError, match='give one size for all'): read_split(pairs, find_labels(root), cache=False)
+    for more in (dict(cache=False), dict(cache=tmp_path/'store'), dict(cache=False, memory=0)):
+        data = read_split(pairs, find_labels(root), **more)
+        assert data.size is None and [tuple(o.shape[1:]) for o in data.imgs] == [tuple(o.shape) for o in data.masks]
+        assert tuple(data.imgs[2].shape) == (3, 64, 64) != tuple(data.imgs[0].shape)
 
 
 # ---- batches

@@ -12,7 +12,8 @@ from PIL import Image
 from pixseg.data import seg_dls
 from pixseg.io import files
 from pixseg.io.files import PixsegWarning
-from pixseg.io.folder import draw_split, find_pairs, in_sequence, read_pair
+from pixseg.io.folder import draw_split, find_pairs, in_sequence
+from pixseg.io.pairs import read_pair
 from pixseg.io.reading import DataSet, Pair
 from pixseg.io.sources import divide, open_source, pick_split
 from pixseg.io.split import default_batch, StreamData

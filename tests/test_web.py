@@ -308,10 +308,10 @@ def test_pictures_to_pick_from(tmp_path):
 
 def test_an_upload_that_can_be_read_but_is_no_photograph():
     f = io.BytesIO()
-    Image.fromarray(np.zeros((64,64), np.uint16)).save(f, 'PNG')
+    Image.fromarray(np.full((64,64), np.nan, np.float32)).save(f, 'TIFF')
     app = PredictApp(labelled(), {})
-    app._safely(app._take, [('deep.png', f.getvalue())])
-    assert 'deep.png: ' in app.message.value and 'scaled to 0..255' in app.message.value and 'give a JPEG' not in app.message.value
+    app._safely(app._take, [('deep.tif', f.getvalue())])
+    assert 'deep.tif has values that are no numbers' in app.message.value and 'give a JPEG' not in app.message.value
 
 
 def test_the_list_names_what_is_shown():

@@ -34,7 +34,7 @@ from urllib.request import Request, urlopen
 from filelock import FileLock
 
 from .files import cache_dir, image_files
-from .folder import data_folder, find_pairs, find_splits, in_fastai_layout
+from .folder import data_folder, find_pairs, find_splits
 from .reading import Problem
 from .images import decode_image, why_unreadable
 from ..labels import PixsegError
@@ -352,8 +352,9 @@ def get_camvid32(
 )->Path: # folder that holds images/, labels/, codes.txt and valid.txt
     "CamVid with its 32 original classes, as fast.ai packs it. Research use. Raises `PixsegError`."
     dest = data_dest(dest)
-    folder = dest if in_fastai_layout(dest) else dest/'CamVid32'
-    if not in_fastai_layout(folder):
+    whole = lambda folder: all((folder/d).is_dir() for d in ('images', 'labels'))
+    folder = dest if whole(dest) else dest/'CamVid32'
+    if not whole(folder):
         url = url or _camvid32_url
         if progress: print(f"CamVid, 32 classes (research use) from {url} to {folder}", file=sys.stderr)
         _get(folder, url, lambda p: _md5(p)==md5, _unpack_tar, pairs*850_000, progress)

@@ -35,15 +35,15 @@ def nearest_rows(
 
 # %% ../../nbs/io/windows.ipynb #361f7662
 def cut_bytes(
-    imgs:Tensor, # photographs, uint8 `(B,3,H,W)`
+    imgs:Tensor, # photographs, uint8 `(B,C,H,W)`
     masks:Tensor, # class ids, uint8 `(B,H,W)`
     windows:list, # for each: `span` of the rows, `span` of the columns, whether it is mirrored
     size:tuple[int,int], # `(h,w)` of the crops
     fill:int, # class id where a window lies outside of its frame
-)->tuple[Tensor,Tensor]: # uint8 `(B,3,h,w)` and `(B,h,w)`
+)->tuple[Tensor,Tensor]: # uint8 `(B,C,h,w)` and `(B,h,w)`
     "One frame after the other, into one batch; for a CPU."
     n = len(masks)
-    out = imgs.new_empty(n, *size, 3).permute(0, 3, 1, 2),masks.new_empty(n, *size) # channels last
+    out = imgs.new_empty(n, *size, imgs.shape[1]).permute(0, 3, 1, 2),masks.new_empty(n, *size) # channels last
     for i,(rows,cols,mirror) in enumerate(windows):
         if (rows[3]-rows[2], cols[3]-cols[2]) != tuple(size): out[0][i],out[1][i] = 114,fill # 114: a mid grey
         y,x = slice(*rows[2:]),slice(*((size[1]-cols[3], size[1]-cols[2]) if mirror else cols[2:]))
@@ -80,18 +80,18 @@ def _index(spans, n_out, mirror, device):
     return torch.from_numpy(rows).to(device)
 
 def cut_device(
-    imgs:Tensor, # photographs, uint8 `(B,3,H,W)`
+    imgs:Tensor, # photographs, uint8 `(B,C,H,W)`
     masks:Tensor, # class ids, uint8 `(B,H,W)`
     windows:list, # for each: `span` of the rows, `span` of the columns, whether it is mirrored
     size:tuple[int,int], # `(h,w)` of the crops
     fill:int, # class id where a window lies outside of its frame
-)->tuple[Tensor,Tensor]: # uint8 `(B,3,h,w)` and `(B,h,w)`
+)->tuple[Tensor,Tensor]: # uint8 `(B,C,h,w)` and `(B,h,w)`
     "All frames of a batch at once, on the device where they are."
     (h,w),(ch,cw) = masks.shape[1:],size
     rows,cols,mirror = zip(*windows)
     no,dev = [False]*len(rows),imgs.device
     wy,wx = _weights(rows, h, ch, no, dev),_weights(cols, w, cw, mirror, dev) # (B,ch,H), (B,cw,W)
-    out = wy[:,None] @ imgs.float() @ wx[:,None].mT # (B,3,ch,cw)
+    out = wy[:,None] @ imgs.float() @ wx[:,None].mT # (B,C,ch,cw)
     y,x = _index(rows, ch, no, dev)[:,:,None],_index(cols, cw, mirror, dev)[:,None] # (B,ch,1), (B,1,cw)
     there = (y >= 0) & (x >= 0)
     ids = masks[torch.arange(len(masks), device=dev)[:,None,None], y.clamp(min=0), x.clamp(min=0)]

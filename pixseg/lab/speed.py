@@ -38,7 +38,8 @@ from ..device import keep_memory
 from ..encoder import load_encoder_weights
 from ..fit import SegLearner
 from ..io.files import atomic
-from ..io.folder import find_labels, find_pairs, label_table
+from ..io.folder import find_labels, find_pairs
+from ..io.pairs import label_table
 from ..labels import Labels, PixsegError
 from ..metrics import confusion
 from ..device import pick_device, pick_precision

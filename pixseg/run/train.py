@@ -40,6 +40,7 @@ from ..data import seg_dls
 from ..device import pick_device, widened
 from ..encoder import EncoderUNet, freeze_encoder, split_params
 from ..io.files import atomic, check_folder
+from ..io.images import as_rgb
 from ..io.sources import divide, open_source
 from ..io.split import default_batch
 from ..io.store import in_memory
@@ -331,11 +332,12 @@ def make_model(
     depth:int=4, # its halvings
     pretrained:bool=True, # ImageNet weights for the encoder
     fold:int=1, # side of the blocks of pixels that the scratch network takes as one
+    n_in:int=3, # channels of the photographs
     **more # further arguments of the scratch network, such as `norm` and `up`
 )->nn.Module: # `UNet` or `EncoderUNet`
     "The network that the arguments of a run ask for."
-    if encoder: return EncoderUNet(labels.n, encoder, pretrained=pretrained)
-    return UNet(labels.n, width=width, depth=depth, fold=fold, **more)
+    if encoder: return EncoderUNet(labels.n, encoder, pretrained=pretrained, n_in=n_in)
+    return UNet(labels.n, n_in, width=width, depth=depth, fold=fold, **more)
 
 # %% ../../nbs/run/train.ipynb #97ff9191
 def start_from(
@@ -402,7 +404,7 @@ def run_config(
     return config,changes,planned if same and sound else None
 
 # %% ../../nbs/run/train.ipynb #e99a8ea4
-def _network(config, labels, out, resume, say):
+def _network(config, labels, n_in, out, resume, say):
     "The network of a run: a fresh one, that of the model it starts from, or that of the run that goes on."
     if config.init and not resume:
         model,words = start_from(config.init, labels)
@@ -412,7 +414,7 @@ def _network(config, labels, out, resume, say):
         card = read_card(out/'last.safetensors')
         return build_model(card['architecture'], card['config'])
     net = {k:getattr(config, k) for k in ('encoder', 'width', 'depth', 'pretrained', 'norm', 'up')}
-    return make_model(labels, **net, fold=config.fold or 1)
+    return make_model(labels, **net, fold=config.fold or 1, n_in=n_in)
 
 # %% ../../nbs/run/train.ipynb #cb245fbd
 def _run_learner(data, labels, net, config):
@@ -423,7 +425,7 @@ def _run_learner(data, labels, net, config):
     bs = config.bs or default_batch(len(divide(data, holdout=config.holdout)[0]), 4 if small else 8)
     dls = seg_dls(data, config.size, config.crop or 'auto', bs, labels, scale=config.scale or 'auto', sharp=config.sharp,
                   holdout=config.holdout, seed=config.seed, device=device)
-    model = net(config, dls.labels)
+    model = net(config, dls.labels, dls.n_in)
     _check_windows(config, model)
     if config.encoder and not config.encoder_lr: freeze_encoder(model)
     return seg_learner(dls, model, **{k:getattr(config, k) for k in ('weights', 'dice', 'smoothing', 'lr', 'wd', 'precision')})
@@ -472,7 +474,7 @@ _few = dict(fold=60, size=12) # epochs
 def _plan(make, config, learn, writing, say):
     "Settings, learner, epochs and validation interval; planned by the clock if there are minutes."
     if not config.minutes: return config,learn,config.epochs,1
-    (epochs,every),(h,w) = plan_epochs(learn, config.minutes, writing=writing),learn.dls.size
+    (epochs,every),(h,w) = plan_epochs(learn, config.minutes, writing=writing),learn.dls.size or (0, 0) # of several sizes: as they are
     if change := _cheaper(config, epochs, h, w, say):
         config = replace(config, **change)
         return _plan(make, config, make(config), writing, say)
@@ -493,7 +495,7 @@ def _cheaper(config, epochs, h, w, say):
 # %% ../../nbs/run/train.ipynb #30d185ab
 def _run_data(root, labels, label_func, config, resume):
     "The data of a run, and what to call it."
-    data = open_source(root, labels, label_func, ('train',) if config.holdout is not None else ('train', 'val'))
+    data = open_source(root, labels, label_func, colors=config.colors, bands=config.bands)
     if resume and any(map(in_memory, data.splits.values())):
         raise PixsegError(f"{data.form} cannot be recognised by a run that goes on: train anew into another `out`, from files if it is to be resumed")
     return data,str(root) if isinstance(root, (str, Path)) else data.form
@@ -603,13 +605,14 @@ def show_predictions(
 ):
     "Photograph, truth, prediction and errors for a few validation frames."
     data = learn.dls.valid.dataset
-    idxs = torch.linspace(0, len(data)-1, min(n, len(data))).long()
-    x = data.imgs[idxs].to(learn.dls.device).float()/255
-    mean,std = (x.new_tensor(o)[:,None,None] for o in (learn.model.mean, learn.model.std))
-    with torch.no_grad(): pred = learn.model.eval()((x-mean)/std).argmax(1).cpu().numpy()
-    imgs = [i.permute(1, 2, 0).numpy() for i in data.imgs[idxs]]
-    masks,names = [m.numpy() for m in data.masks[idxs]],[data.names[i] for i in idxs]
-    fig = show_grid(imgs, masks, data.labels, preds=list(pred), titles=names)
+    idxs = torch.linspace(0, len(data)-1, min(n, len(data))).long().tolist()
+    mean,std = (torch.tensor(np.resize(o, data.channels), dtype=torch.float32, device=learn.dls.device)[:,None,None]
+                for o in (learn.model.mean, learn.model.std))
+    predict = lambda img: learn.model.eval()(((img.to(learn.dls.device).float()/255-mean)/std)[None])[0].argmax(0).cpu().numpy()
+    with torch.no_grad(): preds = [predict(data.imgs[i]) for i in idxs]
+    imgs = [as_rgb(data.imgs[i]).permute(1, 2, 0).numpy() for i in idxs]
+    masks,names = [data.masks[i].numpy() for i in idxs],[data.names[i] for i in idxs]
+    fig = show_grid(imgs, masks, data.labels, preds=preds, titles=names)
     if path: fig.savefig(path, dpi=80, bbox_inches='tight'); plt.close(fig)
     return fig
 

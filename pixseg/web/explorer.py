@@ -22,7 +22,7 @@ from torch import nn, Tensor
 from traitlets import Dict, Unicode
 
 from ..device import pick_precision
-from ..io.images import open_image
+from ..io.images import as_rgb, open_image
 from ..labels import Labels, PixsegError
 from ..metrics import confusion, iou
 from ..predict import predict_mask, to_input, work_size
@@ -43,7 +43,7 @@ def feature_maps(
     image, # whatever `open_image` takes
 )->Features: # all maps, at the size at which the network works
     "Send a photograph through `model` and keep everything on the way; the model leaves as it came."
-    img,rows,joined,n_skip = open_image(image),[],[],[]
+    img,rows,joined,n_skip = open_image(image, getattr(model, 'photo', None)),[],[],[]
     def note(name, m, args, out):
         rows.extend((name, o[0].float().cpu()) for o in (out if isinstance(out, list) else [out]))
     def count(m, args): n_skip.append(0 if args[1] is None else args[1].shape[1])
@@ -169,7 +169,7 @@ def show(self:FeatureExplorer,
     targ=None, # its true mask `(H,W)`, or None
 )->None:
     "Send another photograph through the network; the part looked at stays. Raises `PixsegError`."
-    img = open_image(image)
+    img = open_image(image, getattr(self.model, 'photo', None))
     if targ is not None and tuple(targ.shape)!=img.shape[:2]:
         raise PixsegError(f"the truth is {tuple(targ.shape)} but its photograph {img.shape[:2]} (H,W): resize one")
     self.features = feature_maps(self.model, img)
@@ -179,7 +179,7 @@ def show(self:FeatureExplorer,
     self.sources = skip_sources(self.trace)
     w,ups = self.widget,list(self.sources)
     with w.hold_sync():
-        w.net,w.photo = u_layout(self.model, self.trace[0][2:]),picture_url(img, 320)
+        w.net,w.photo = u_layout(self.model, self.trace[0][2:]),picture_url(as_rgb(img), 320)
         w.panels = {name:self.panel(name) for name,*_ in self.trace}
         w.part = w.part or ups[-1] # where the skip brings most
 

@@ -20,7 +20,8 @@ from torch import nn
 from traitlets import Unicode
 
 from ..io.files import find_images, IMAGE_TYPES
-from ..io.images import decode_image, open_image, why_unreadable
+from ..io.images import as_rgb, open_image, resize_photo
+from ..io.reading import PhotoCode
 from ..labels import Labels, PixsegError
 from ..modelfile import load_model, read_card, shipped_models
 from ..show import class_shares
@@ -40,15 +41,14 @@ def open_upload(
     data:bytes, # content of an image file
     name:str, # what to call it in messages
     side:int=1280, # the longer side at most, pixels
-)->np.ndarray: # uint8 `(H,W,3)`, upright
+    photo:PhotoCode|None=None, # how a network's photographs were read, see `open_image`
+)->np.ndarray: # uint8 `(H,W,C)`, upright
     "A photograph from the bytes of a file; raises `PixsegError` with the file's name."
-    try: img = open_image(decode_image(io.BytesIO(data)))
-    except PixsegError as e: raise PixsegError(f"{name}: {e}") from None # it could be read, but is no photograph
-    except Exception as e: # whatever a decoder makes of strange bytes
-        why = why_unreadable(e)
-        raise PixsegError(f"{name} cannot be read as an image ({why}): give a JPEG, PNG or WebP file") from None
+    try: img = open_image(io.BytesIO(data), photo)
+    except PixsegError as e: raise PixsegError(str(e).replace('the image', name, 1)) from None
     k = side/max(img.shape[:2])
     if k>=1: return img
+    if img.shape[2]!=3: return resize_photo(img, (max(1, round(img.shape[0]*k)), max(1, round(img.shape[1]*k))))
     size = [max(1, round(o*k)) for o in (img.shape[1], img.shape[0])]
     return np.asarray(Image.fromarray(img).resize(size, Image.Resampling.LANCZOS))
 
@@ -182,7 +182,7 @@ def _uploaded(self:PredictApp, value):
 def _take(self:PredictApp, uploads):
     "What arrived from disk or camera."
     name,data = uploads[-1]
-    self.predict(open_upload(data, name, self.side), name)
+    self.predict(open_upload(data, name, self.side, getattr(self.model(), 'photo', None)), name)
 
 # %% ../../nbs/web/predict_app.ipynb #5573278a
 @patch
@@ -205,11 +205,12 @@ def predict(self:PredictApp,
 )->np.ndarray: # uint8 `(H,W)` class ids
     "Predict a photograph and show its mask; raises `PixsegError`, and then everything stays as it was."
     self.say(f'looking at {name} ...')
-    img,net = open_image(image),self.model()
+    net = self.model()
+    img = open_image(image, getattr(net, 'photo', None))
     begun = time.perf_counter()
     mask,conf = confidence(net, img)
     seconds,labels = time.perf_counter()-begun,getattr(net, 'labels', self.labels)
-    browser = MaskBrowser([img], [mask], labels=labels, names=[name], conf=[conf])
+    browser = MaskBrowser([as_rgb(img)], [mask], labels=labels, names=[name], conf=[conf])
     old,self.browser = self.browser,browser
     listed = name if self.images.get(name) is image else ''
     self._picked = listed or (self._picked if image is self.img else '') # the same once more, by another network

@@ -28,10 +28,10 @@ from torch.nn import Module
 from traitlets import Bytes, Dict, Float, Int, List, Unicode, validate
 
 from ..io.files import tell, unique_names
-from ..io.images import open_image, read_mask, save_mask
+from ..io.images import as_rgb, open_image, read_mask, save_mask
 from ..labels import Labels, PixsegError
 from ..metrics import accuracy, confusion, iou
-from ..run.predict import MARK, refuse_overwrite
+from ..run.results import MARK, refuse_overwrite
 from ..show import error_colors, error_names, to_ids, error_map, overlay, show_grid
 
 # %% ../../nbs/web/viewer.ipynb #0000000b
@@ -121,6 +121,10 @@ def _numbered(pred, targ):
     return Labels(tuple(f'class {i}' for i in range(top+1)))
 
 # %% ../../nbs/web/viewer.ipynb #b76bf27b
+def _shown(o):
+    "Of an array with more channels than people see, the first three."
+    return as_rgb(o) if isinstance(o, np.ndarray) and o.ndim==3 and 3 < o.shape[2] <= 16 else o
+
 class _Frames:
     "Photographs with their names and sizes; a file is decoded when it is looked at, and only the last stays decoded."
     def __init__(self, images, names, labels):
@@ -137,7 +141,7 @@ class _Frames:
         "Photograph `i`, uint8 `(H,W,3)`."
         last = self._last # read once: another thread may be here too
         if last[0]==i: return last[1]
-        try: last = self._last = i,open_image(self.images[i])
+        try: last = self._last = i,open_image(_shown(self.images[i]))
         except PixsegError as e: # a file's message names the file already
             raise e if isinstance(self.images[i], Path) else PixsegError(f"{self.names[i]}: {e}") from e
         return last[1]

@@ -1,0 +1,606 @@
+"Annotation files: drawn by code, read as masks, written again."
+import base64
+import io
+import json
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixseg.io.annotations import Entry, Found, Photos, Tree, add_ring, clean, only_boxes, read_cvat, read_labelme, read_runs, read_via, read_voc, read_yolo, split_of
+from pixseg.io.forms import Annotated, class_names, find_annotations
+from pixseg.io.images import BadImage
+from pixseg.io.polygons import mask_polygons, object_ids, one_ring, simplify, to_coco, to_geojson, to_labelme, to_yolo, yolo_names
+from pixseg.io.shapes import Shape, Shapes, fill_counts, fill_ellipse, fill_rings, pairs_to_counts, ring, unpack_counts
+from pixseg.labels import Labels, PixsegError
+
+H,W = SIZE = (48, 64)
+y,x = np.mgrid[:H,:W]
+MASK = np.where((x-20)**2+(y-24)**2 < 100, 1, np.where((x > 40) & (x < 52) & (y > 10) & (y < 30), 2, 0)).astype(np.uint8)
+BOX = [40,10, 52,10, 52,30, 40,30]
+LABELS = Labels(('background','disk','box'))
+
+
+def photo(path, size=SIZE):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new('RGB', size[::-1], (90,90,90)).save(path)
+
+
+def put(path, what):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(what if isinstance(what, str) else json.dumps(what), encoding='utf-8')
+
+
+def only(a, split='train'): return a.splits[split][0][2]
+def draw(*shapes, size=SIZE, **kw): return Shapes(Path('a.json'), 'a.jpg', None, shapes, **kw).draw(size)
+
+
+# Shapes
+
+@pytest.mark.parametrize('kind', ['disk','box','turned','star'])
+def test_pixels_are_inside_if_their_centre_is(kind):
+    "Against 16x16 points in every pixel."
+    t = np.linspace(0, 2*np.pi, 60, endpoint=False)
+    xy = dict(disk=np.stack([31.3+20*np.cos(t), 23.7+20*np.sin(t)], 1), box=np.array([[5.4,6.2],[50.8,6.2],[50.8,40.9],[5.4,40.9]]),
+              turned=np.array([[30,2],[60,22],[33,46],[4,25.]]), star=np.stack([(1+.4*np.cos(5*t))*16*np.cos(t)+32, (1+.4*np.cos(5*t))*16*np.sin(t)+24], 1))[kind]
+    n = 16
+    fine = draw(Shape(1, 'polygon', (ring(xy*n),)), size=(H*n,W*n)).reshape(H,n,W,n).mean((1,3))
+    mask = draw(Shape(1, 'polygon', (ring(xy),)))
+    assert (mask == (fine > .5)).mean() > .99
+    assert abs(mask.sum()/fine.sum()-1) < .03
+
+
+def test_an_ellipse_is_its_polygon():
+    t = np.linspace(0, 2*np.pi, 720, endpoint=False)
+    u,v,s,c = 20*np.cos(t),8*np.sin(t),np.sin(np.radians(30)),np.cos(np.radians(30))
+    a = draw(Shape(1, 'ellipse', (32,24,20,8,30)))
+    assert (a != draw(Shape(1, 'polygon', (ring(np.stack([32+u*c-v*s, 24+u*s+v*c], 1)),)))).sum() <= 2
+    assert abs(fill_ellipse(0, 0, 10, 10, 0, SIZE)[2].sum()-np.pi*25) < 8 # a quarter is inside
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_run_lengths_both_ways(seed):
+    rng = np.random.default_rng(seed)
+    m = rng.random((int(rng.integers(1, 40)), int(rng.integers(1, 90)))) < rng.random()
+    assert np.array_equal(fill_counts(unpack_counts(pack(counts(m))), m.shape), m)
+    assert np.array_equal(draw(Shape(1, 'runs', (runs(m), 'F', 1)), size=m.shape), m)
+    assert np.array_equal(draw(Shape(1, 'runs', (runs(m.T), 'C', 1)), size=m.shape), m)
+    assert np.array_equal(draw(Shape(1, 'counts', (0, 0, *m.shape, 'C', counts(m.T).tobytes())), size=m.shape), m)
+
+
+def counts(m):
+    flat = np.concatenate([[0], m.ravel('F'), [2]])
+    at = np.flatnonzero(np.diff(flat))
+    return np.diff(np.concatenate([[0], at])).astype(np.int64)
+
+
+def runs(m):
+    c = counts(m)
+    starts = np.cumsum(c)[:-1:2]
+    return ' '.join(f'{s+1} {n}' for s,n in zip(starts, c[1::2]))
+
+
+def pack(counts):
+    out = []
+    for i,v in enumerate(counts.tolist()):
+        if i > 2: v -= int(counts[i-2])
+        while True:
+            low,v = v & 31,v >> 5
+            more = v != (-1 if low & 16 else 0)
+            out.append(chr(48+(low | 32*more)))
+            if not more: break
+    return ''.join(out)
+
+
+def test_packed_counts_of_cocos_own_tools():
+    assert unpack_counts('52203').tolist() == [5,2,2,2,5] # made with pycocotools
+    m = np.zeros((48,64), bool)
+    m[10:30,40:52] = True
+    assert np.array_equal(fill_counts(unpack_counts('Zl1d0l0000000000000000000000fa0'), (48,64)), m)
+
+
+def test_smaller_areas_lie_on_top_or_later_ones():
+    big,small = Shape(1, 'polygon', (ring([0,0, 40,0, 40,40, 0,40]),)),Shape(2, 'polygon', (ring([5,5, 9,5, 9,9, 5,9]),))
+    assert (draw(small, big) == 2).sum() == (draw(big, small) == 2).sum() == 16
+    assert (draw(small, big, order='file') == 2).sum() == 0
+    assert (draw(small._replace(layer=-1), big) == 2).sum() == 0
+    assert (draw(big._replace(layer=1), small) == 2).sum() == 0
+
+
+def test_areas_beyond_the_photograph_are_cut():
+    assert draw(Shape(1, 'polygon', (ring([-9,-9, 999,-9, 999,999, -9,999]),))).all()
+    assert not draw(Shape(1, 'polygon', (ring([70,9, 90,9, 90,30]),))).any()
+    bits = np.ones(400, np.int64)[:1]*400
+    two = np.concatenate([[0], bits]).astype(np.int64).tobytes()
+    assert draw(Shape(1, 'counts', (-10, -10, 20, 20, 'C', two))).sum() == 100
+    assert draw(Shape(1, 'counts', (54, 38, 20, 20, 'C', two))).sum() == 100
+    assert draw(Shape(1, 'counts', (99, 99, 20, 20, 'C', two))).sum() == 0
+
+
+@pytest.mark.parametrize('shape,words', [
+    (Shape(1, 'runs', ('1 2 3', 'F', 1)), 'no pairs'), (Shape(1, 'runs', ('5 5 3 2', 'F', 1)), 'go back'), (Shape(1, 'runs', ('a b', 'F', 1)), 'no whole numbers'),
+    (Shape(1, 'runs', ('3000 200', 'F', 1)), '48x64'), (Shape(1, 'counts', (0, 0, 48, 64, 'F', '52203')), '48x64 has 3072'),
+    (Shape(1, 'counts', (0, 0, 48, 64, 'F', 'x y')), 'character'), (Shape(1, 'bitmap', (0, 0, 'abc')), 'bitmap')])
+def test_a_shape_that_cannot_be_drawn_is_named(shape, words):
+    with pytest.raises(BadImage, match=words) as e: draw(shape)
+    assert 'a.json' in str(e.value) and 'a.jpg' in str(e.value)
+
+
+def test_shapes_of_another_size_are_refused():
+    s = Shapes(Path('a.json'), 'a.jpg', (24,32), ())
+    with pytest.raises(BadImage, match='24x32, but the photograph is 48x64'): s.draw(SIZE)
+    assert s.draw().shape == (24,32)
+    with pytest.raises(BadImage, match='EXIF'): s.draw((32,24))
+    with pytest.raises(ValueError, match='give `size`'): Shapes(Path('a.json'), 'a.jpg', None, ()).draw()
+
+
+@pytest.mark.parametrize('points', [[], [1,2], [1,2,3,4], [1,2,3,4,5], [1,2,3,4,5,float('nan')], [[1,2],[3,4]]])
+def test_no_outline(points):
+    with pytest.raises(ValueError, match='outline'): ring(points)
+
+
+def test_the_digest_tells_shapes_apart():
+    s = Shapes(Path('a.json'), 'a.jpg', SIZE, (Shape(1, 'polygon', (ring(BOX),)),))
+    others = [Shapes(s.file, s.name, SIZE, (s.shapes[0]._replace(id=2),)), Shapes(s.file, s.name, None, s.shapes), Shapes(s.file, s.name, SIZE, s.shapes, 'file')]
+    assert len({o.digest() for o in (s, *others)}) == 4 and len({s, *others}) == 4
+    assert repr(s) == '1 shape for a.jpg (48x64) from a.json'
+
+
+# Outlines
+
+def traced(areas, size): return draw(*(Shape(a.id, 'polygon', tuple(map(ring, a.rings))) for a in areas), size=size)
+
+
+def masks(n=40, seed=0):
+    rng = np.random.default_rng(seed)
+    for _ in range(n):
+        size = tuple(int(v) for v in rng.integers(1, 30, 2))
+        k = int(rng.integers(1, 5))
+        yield rng.integers(0, k, size).astype(np.uint8) if rng.random() < .5 else np.kron(rng.integers(0, k, size), np.ones((3,2), int)).astype(np.uint8)
+
+
+def test_outlines_drawn_again_are_the_mask():
+    for m in masks():
+        areas = mask_polygons(m)
+        assert np.array_equal(traced(areas, m.shape), m)
+        assert np.array_equal(traced([a._replace(rings=[one_ring(a.rings)]) for a in areas], m.shape), m)
+        parts = [Shape(1, 'polygon', tuple(map(ring, a.rings))).fill(m.shape) for a in areas]
+        assert [int(p.sum()) for *_,p in parts] == [a.pixels for a in areas]
+        assert sum(a.pixels for a in areas) == m.size # no pixel twice
+
+
+def test_an_island_in_a_hole_is_an_area_of_its_own():
+    m = np.zeros((11,11), np.uint8)
+    for i in range(5): m[i:11-i,i:11-i] = i%2
+    assert [(a.id, len(a.rings)) for a in mask_polygons(m)] == [(0,2), (0,2), (0,1), (1,2), (1,2)]
+    two = np.array([[1,0],[0,1]])
+    assert len(mask_polygons(two, (0,))) == 2 and all(len(a.rings[0]) == 4 for a in mask_polygons(two))
+    assert mask_polygons(two, (0,1)) == []
+    with pytest.raises(ValueError, match=r'\(2, 2, 3\)'): mask_polygons(np.zeros((2,2,3)))
+
+
+def test_tolerance_takes_corners_away_and_few_pixels():
+    m = (((x-30)**2+(y-24)**2 < 400) & ((x-30)**2+(y-24)**2 > 60)).astype(np.uint8)
+    areas = mask_polygons(m, (0,), 1.)
+    assert [len(a.rings) for a in areas] == [2] and sum(len(r) for r in areas[0].rings) < 40
+    assert (traced(areas, SIZE) != m).mean() < .03
+    line = np.array([[0,0],[1,.1],[2,0],[3,0],[3,3]])
+    assert simplify(line, .5).tolist() == [[0,0],[3,0],[3,3]]
+
+
+LABELLED = [Labels(('background','a','b','c')), Labels(('a','b','c','d'))]
+
+
+@pytest.mark.parametrize('labels', LABELLED, ids=['background','none'])
+@pytest.mark.parametrize('form', ['coco','labelme','yolo'])
+def test_every_mask_comes_back_from_every_form(tmp_path, labels, form):
+    shift = 0 if labels.names[0] == 'background' else 1
+    for i,m in enumerate(masks(10, seed=3)):
+        root = tmp_path/str(i)
+        photo(root/'images'/'a.png', m.shape)
+        if form == 'coco': put(root/'annotations'/'instances_train.json', to_coco([('a.png', m)], labels))
+        if form == 'labelme': put(root/'images'/'a.json', to_labelme('a.png', m, labels))
+        if form == 'yolo':
+            put(root/'labels'/'a.txt', to_yolo(m, labels))
+            put(root/'data.yaml', yolo_names(labels))
+        if not (m.any() or shift) and form != 'coco': continue # nothing to write
+        a = find_annotations(root)
+        back = only(a).draw(m.shape)
+        there = np.array([a.names.names.index(o) if o in a.names.names else 255 for o in labels.names])
+        assert a.problems == [] and np.array_equal(there[m], back)
+
+
+def test_geojson_closes_rings_and_turns_them_as_maps_want():
+    m = np.zeros((6,8), np.uint8)
+    m[1:5,1:6],m[2:4,2:4] = 1,2
+    labels = Labels(('background','lake','isle'))
+    for place in (None, (10,0,500, 0,-10,900)):
+        d = json.loads(json.dumps(to_geojson(m, labels, place=place)))
+        assert d['type'] == 'FeatureCollection' and [f['properties']['class'] for f in d['features']] == ['lake','isle']
+        rings = [np.array(r) for r in d['features'][0]['geometry']['coordinates']]
+        assert all((r[0] == r[-1]).all() for r in rings)
+        area = [((r[:-1,0]*r[1:,1]-r[1:,0]*r[:-1,1]).sum()/2) for r in rings]
+        assert area[0] > 0 > area[1] and sum(area) == (16 if place is None else 1600)
+    assert rings[0].min(0).tolist() == [510,850] and rings[0].max(0).tolist() == [560,890]
+    assert to_geojson(m, labels, crs='EPSG:32633')['crs']['properties']['name'].endswith('EPSG::32633')
+
+
+def test_void_gets_an_outline_and_background_none():
+    assert object_ids(Labels(('_background_','a','Void'), void=2)) == [1,2]
+    assert [c['id'] for c in to_coco([], LABELLED[1])['categories']] == [1,2,3,4]
+
+
+# COCO
+
+def coco(images, annotations, categories=((1,'disk'),(2,'box'))):
+    cats = [c if isinstance(c, dict) else dict(id=c[0], name=c[1]) for c in categories]
+    return dict(images=[dict(id=i, file_name=f, height=H, width=W) for i,f in enumerate(images)], categories=cats,
+                annotations=[dict(id=i, iscrowd=0, image_id=0, category_id=1, **a) if 'category_id' not in a else dict(dict(id=i, image_id=0, iscrowd=0), **a)
+                             for i,a in enumerate(annotations)])
+
+
+def test_coco_as_it_is_downloaded(tmp_path):
+    for s,n in (('train',3), ('val',2)):
+        for i in range(n): photo(tmp_path/f'{s}2017'/f'{s[0]}{i}.jpg')
+        put(tmp_path/'annotations'/f'instances_{s}2017.json', coco([f'{s[0]}{i}.jpg' for i in range(n)], [dict(segmentation=[BOX], category_id=90)], [(1,'person'),(90,'brush')]))
+        put(tmp_path/'annotations'/f'captions_{s}2017.json', dict(images=[], annotations=[dict(caption='x')]))
+        put(tmp_path/'annotations'/f'person_keypoints_{s}2017.json', coco([f'{s[0]}{i}.jpg' for i in range(n)], []))
+    a = find_annotations(tmp_path)
+    assert {k: len(v) for k,v in a.splits.items()} == dict(train=3, val=2) and a.problems == []
+    assert isinstance(a, Annotated) and a.names.names == ('background','person','brush') and a.form == 'COCO polygons'
+    assert np.bincount(only(a, 'val').draw(SIZE).ravel()).tolist() == [H*W-240, 0, 240]
+    assert a.notes[-1] == '3 photographs listed with no area: all background'
+
+
+def test_only_some_of_the_photographs_are_there(tmp_path):
+    photo(tmp_path/'val2017'/'v.jpg')
+    for s in ('train','val'): put(tmp_path/'annotations'/f'instances_{s}2017.json', coco(['v.jpg' if s == 'val' else 't.jpg'], [dict(segmentation=[BOX])]))
+    a = find_annotations(tmp_path)
+    assert list(a.splits) == ['val'] and a.problems == [] and 'none of its 1 photographs' in a.notes[0]
+
+
+def test_a_photograph_of_another_split_is_not_taken(tmp_path):
+    photo(tmp_path/'valid'/'0.jpg')
+    photo(tmp_path/'train'/'1.jpg')
+    put(tmp_path/'train'/'_annotations.coco.json', coco(['0.jpg','1.jpg'], [dict(segmentation=[BOX])]))
+    a = find_annotations(tmp_path)
+    assert [(s, [n for n,*_ in v]) for s,v in a.splits.items()] == [('train', ['train/1'])]
+    assert [(p.file, '0.jpg' in p.what) for p in a.problems] == [('train/_annotations.coco.json', True)]
+    assert any('valid/0.jpg' in n for n in a.notes)
+
+
+def test_roboflow_has_a_category_above_the_others(tmp_path):
+    cats = [dict(id=0, name='things', supercategory='none'), dict(id=1, name='box', supercategory='things'), dict(id=2, name='disk', supercategory='things')]
+    for s in ('train','valid','test'):
+        photo(tmp_path/s/'0_jpg.rf.abc.jpg')
+        put(tmp_path/s/'_annotations.coco.json', coco(['0_jpg.rf.abc.jpg'], [dict(segmentation=[BOX])], cats))
+    a = find_annotations(tmp_path)
+    assert list(a.splits) == ['train','val','test'] and a.names.names == ('background','box','disk')
+    assert any('things' in n for n in a.notes)
+    put(tmp_path/'train'/'_annotations.coco.json', coco(['0_jpg.rf.abc.jpg'], [dict(segmentation=[BOX], category_id=0)], cats))
+    assert find_annotations(tmp_path).names.names == ('background','things','box','disk') # it is used
+
+
+def test_cvats_coco_with_run_lengths_crowds_and_parts(tmp_path):
+    photo(tmp_path/'images'/'default'/'a.jpg')
+    left = np.zeros(SIZE, bool)
+    left[:,:20] = True
+    anns = [dict(segmentation=dict(size=[H,W], counts=pack(counts(left))), category_id=1), # smaller than the crowd, so over it
+            dict(segmentation=dict(size=[H,W], counts=[0, H*W]), iscrowd=1, category_id=3),
+            dict(segmentation=[[30,0, 40,0, 40,10, 30,10], [35,5, 45,5, 45,15, 35,15]], category_id=2)]
+    put(tmp_path/'annotations'/'instances_default.json', coco(['default\\a.jpg'], anns, [(3,'crowd'),(1,'left'),(2,'parts')]))
+    a = find_annotations(tmp_path)
+    assert a.form == 'COCO polygons and run lengths' and a.names.names == ('background','left','parts','crowd')
+    assert np.bincount(only(a).draw(SIZE).ravel()).tolist() == [0, H*20, 175, H*W-H*20-175]
+
+
+def test_names_count_not_numbers(tmp_path):
+    "Two files with other numbers for the same names; one of them is called background."
+    for s,cats in (('train', [(5,'disk'),(7,'Background')]), ('val', [(7,'disk'),(5,'Background')])):
+        photo(tmp_path/s/f'{s}.jpg')
+        put(tmp_path/f'{s}.json', coco([f'{s}/{s}.jpg'], [dict(segmentation=[BOX], category_id=cats[0][0])], cats))
+    a = find_annotations(tmp_path)
+    assert a.names.names == ('Background','disk') and a.names.void is None
+    assert [int(only(a, s).draw(SIZE).max()) for s in ('train','val')] == [1,1]
+
+
+def test_what_is_wrong_with_a_coco_file(tmp_path):
+    for n in 'ab': photo(tmp_path/f'{n}.jpg')
+    photo(tmp_path/'c.jpg')
+    anns = [dict(segmentation=[BOX]), dict(segmentation=[BOX], category_id=9), dict(segmentation=[BOX], image_id=77, category_id=1), dict(segmentation=[], bbox=[1,1,5,5]),
+            dict(segmentation=[[1,2,3,4]]), dict(segmentation=[[100,5, 120,5, 120,20]]), dict(segmentation=[[60,5, 80,5, 80,20, 60,22]])]
+    put(tmp_path/'x.json', coco(['a.jpg','b.jpg','gone.jpg','gone2.jpg'], anns))
+    a = find_annotations(tmp_path)
+    said = ' | '.join(map(str, a.problems))
+    for words in ('category 9', 'image 77', 'a box without an outline', 'outline of 2 points', 'area outside of a.jpg', '2 photographs not found (the first is gone.jpg)'): assert words in said
+    assert len(a.problems) == 6 and {p.file for p in a.problems} == {'x.json'}
+    assert any('1 area reaches beyond' in n for n in a.notes) and any('c.jpg' in n for n in a.notes)
+
+
+def test_boxes_are_refused_in_words(tmp_path):
+    photo(tmp_path/'a.jpg')
+    put(tmp_path/'x.json', coco(['a.jpg'], [dict(segmentation=[], bbox=[1,1,5,5])]*3))
+    with pytest.raises(PixsegError, match=r'x.json has boxes only \(3\).*draw outlines'): find_annotations(tmp_path)
+    assert 'boxes only (2)' in str(only_boxes('f', 2))
+
+
+def test_rectangles_that_may_be_boxes_are_told(tmp_path):
+    photo(tmp_path/'a.jpg')
+    put(tmp_path/'x.json', coco(['a.jpg'], [dict(segmentation=[BOX])]*2))
+    assert any('upright rectangles' in n for n in find_annotations(tmp_path).notes)
+
+
+def test_the_same_photograph_in_two_files_is_refused(tmp_path):
+    photo(tmp_path/'a.jpg')
+    for n in ('x','y'): put(tmp_path/f'{n}.json', coco(['a.jpg'], [dict(segmentation=[BOX])]))
+    with pytest.raises(PixsegError, match='both speak of a.jpg'): find_annotations(tmp_path)
+
+
+def test_nothing_of_a_file_is_there(tmp_path):
+    photo(tmp_path/'z.jpg')
+    put(tmp_path/'x.json', coco(['a.jpg'], [dict(segmentation=[BOX])]))
+    with pytest.raises(PixsegError, match='the first is a.jpg'): find_annotations(tmp_path)
+
+
+def test_photographs_of_a_layout_keep_its_names(tmp_path):
+    for d in ('one','two'): photo(tmp_path/d/'a.jpg')
+    photo(tmp_path/'Café.png')
+    put(tmp_path/'x.json', coco(['C:\\data\\two\\a.jpg', unicodedata.normalize('NFD', 'Café.png'), 'one/a.jpg'], [dict(segmentation=[BOX])]))
+    photos = dict(train=[('first', tmp_path/'one'/'a.jpg'), ('second', tmp_path/'two'/'a.jpg')])
+    a = find_annotations(tmp_path, photos)
+    assert [(n, len(s.shapes)) for n,_,s in a.splits['train']] == [('Café', 0), ('first', 0), ('second', 1)]
+
+
+# LabelMe
+
+def labelme(*shapes, name='a.jpg', size=SIZE):
+    return dict(version='5.4', imagePath=name, imageData='QUJD', imageHeight=size[0], imageWidth=size[1], shapes=[dict(label=o, points=p, shape_type=k, **more) for o,p,k,more in shapes])
+
+
+def test_all_that_labelme_draws(tmp_path):
+    photo(tmp_path/'a.jpg')
+    bits = io.BytesIO()
+    Image.fromarray(np.eye(8, 6) > 0).save(bits, 'PNG')
+    png = base64.b64encode(bits.getvalue()).decode()
+    put(tmp_path/'a.json', labelme(('poly', [[0,0],[10,0],[10,10],[0,10]], None, {}), ('rect', [[30,30],[20,20]], 'rectangle', {}), ('round', [[50,20],[55,20]], 'circle', {}),
+                                   ('bits', [[2,30],[7,37]], 'mask', dict(mask=png)), ('wire', [[0,0],[9,9]], 'line', {}), ('spot', [[0,0]], 'point', {})))
+    a = find_annotations(tmp_path)
+    assert a.names.names == ('background','bits','poly','rect','round') and a.problems == []
+    n = np.bincount(only(a).draw(SIZE).ravel())
+    assert n[1:4].tolist() == [6, 100, 100] and abs(n[4]-np.pi*25) < 4
+    assert 'shapes that enclose nothing left out: 1 line, 1 point' in a.notes
+
+
+def test_labelme_draws_in_its_order_and_knows_void(tmp_path):
+    photo(tmp_path/'img'/'a.jpg')
+    square = lambda a,b: [[a,a],[b,a],[b,b],[a,b]]
+    put(tmp_path/'ann'/'a.json', labelme(('car', square(5,15), 'polygon', {}), ('road', square(0,40), 'polygon', {}), ('_background_', square(10,12), 'polygon', {}),
+                                         ('__ignore__', square(20,22), 'polygon', {}), name='..\\img\\a.jpg'))
+    a = find_annotations(tmp_path)
+    assert a.names.names == ('background','car','road','void') and a.names.void == 3
+    assert np.bincount(only(a).draw(SIZE).ravel()).tolist() == [H*W-1600+4, 0, 1600-8, 4]
+    put(tmp_path/'labels.txt', '__ignore__\n_background_\nroad\ncar\n')
+    assert find_annotations(tmp_path).names.names == ('background','road','car','void')
+
+
+def test_labelme_files_that_were_renamed_or_lack_their_photograph(tmp_path):
+    for n in 'abc': photo(tmp_path/f'{n}.jpg')
+    for n,path in (('a','IMG_1.jpg'), ('b','b.jpg'), ('d','d.jpg')): put(tmp_path/f'{n}.json', labelme(('x', [[0,0],[9,0],[9,9]], 'polygon', {}), name=path))
+    a = find_annotations(tmp_path)
+    assert [n for n,*_ in a.splits['train']] == ['a','b']
+    assert [p.file for p in a.problems] == ['d.json'] and any('c.jpg' in n for n in a.notes)
+    put(tmp_path/'b.json', '{"shapes": [')
+    assert {p.file for p in find_annotations(tmp_path).problems} == {'b.json','d.json'}
+
+
+# CVAT
+
+CVAT = '''<?xml version="1.0" encoding="utf-8"?><annotations><version>1.1</version><meta><task><labels>
+<label><name>road</name><color>#804080</color></label><label><name>car</name><color>#00ff00</color></label></labels></task></meta>{}</annotations>'''
+
+
+def test_all_that_cvat_draws(tmp_path):
+    photo(tmp_path/'images'/'a.jpg')
+    put(tmp_path/'annotations.xml', CVAT.format('''<image id="0" name="a.jpg" width="64" height="48">
+        <polygon label="car" points="5.00,5.00;15.00,5.00;15.00,15.00;5.00,15.00" z_order="1"/><polygon label="road" points="0,0;40,0;40,40;0,40" z_order="0"/>
+        <mask label="car" rle="2, 4, 2" left="50" top="10" width="4" height="2" z_order="2"/><ellipse label="car" cx="50" cy="30" rx="8" ry="4" rotation="90" z_order="0"/>
+        <polyline label="car" points="1,1;2,2" z_order="0"/></image>'''))
+    a = find_annotations(tmp_path)
+    assert a.form == 'CVAT polygons and ellipses and run lengths' and a.problems == []
+    assert a.names.names == ('background','road','car') and a.names.colors == ((0,0,0),(128,64,128),(0,255,0))
+    m = only(a).draw(SIZE)
+    assert m[5:15,5:15].min() == 2 and (m == 1).sum() == 1500
+    assert m[10:12,50:54].tolist() == [[0,0,2,2],[2,2,0,0]] and m[23,50] == 2 and m[30,57] == 0
+    assert 'shapes that enclose nothing left out: 1 polyline' in a.notes
+
+
+def test_cvats_boxes(tmp_path):
+    photo(tmp_path/'a.jpg')
+    box = '<box label="car" xtl="10" ytl="10" xbr="20" ybr="14" z_order="0" {}/>'
+    image = '<image id="0" name="a.jpg" width="64" height="48">{}</image>'
+    put(tmp_path/'annotations.xml', CVAT.format(image.format(box.format(''))))
+    with pytest.raises(PixsegError, match='boxes only'): find_annotations(tmp_path)
+    put(tmp_path/'annotations.xml', CVAT.format(image.format(box.format('rotation="90"')+'<polygon label="road" points="30,30;40,30;40,40;30,40"/>')))
+    a = find_annotations(tmp_path)
+    assert any('1 rectangle filled' in n for n in a.notes)
+    assert (only(a).draw(SIZE)[7:17,13:17] == 2).all()
+    put(tmp_path/'annotations.xml', CVAT.format('<track id="0" label="car"/>'))
+    with pytest.raises(PixsegError, match='CVAT for images'): find_annotations(tmp_path)
+
+
+def test_cvats_subsets_are_splits(tmp_path):
+    images = ''
+    for s in ('Train','Validation'):
+        photo(tmp_path/'images'/s/f'{s}.jpg')
+        images += f'<image id="0" name="{s}.jpg" subset="{s}" width="64" height="48"><polygon label="car" points="5,5;15,5;15,15"/></image>'
+    put(tmp_path/'annotations.xml', CVAT.format(images))
+    assert {k: len(v) for k,v in find_annotations(tmp_path).splits.items()} == dict(train=1, val=1)
+
+
+# YOLO
+
+@pytest.mark.parametrize('images,labels', [('images/{}','labels/{}'), ('{}/images','{}/labels'), ('{}','{}'), ('images/{}','images/{}')])
+@pytest.mark.parametrize('names', ['names: [disk, box]\n', 'names:\n  0: disk\n  1: box\n', 'nc: 2\nnames: ["disk", "box"]\n'])
+def test_yolo_where_its_texts_lie(tmp_path, images, labels, names):
+    for s,n in (('train',3), ('valid',1)):
+        for i in range(n):
+            photo(tmp_path/images.format(s)/f'{s}{i}.jpg')
+            if i != 2: put(tmp_path/labels.format(s)/f'{s}{i}.txt', to_yolo(MASK, LABELS))
+    put(tmp_path/'data.yaml', f"path: /data/somewhere\ntrain: ../{images.format('train')}\nval: ../{images.format('valid')}\n{names}")
+    a = find_annotations(tmp_path)
+    assert {k: len(v) for k,v in a.splits.items()} == dict(train=3, val=1) and a.problems == []
+    assert a.names.names == LABELS.names and np.array_equal(only(a).draw(SIZE), MASK)
+    assert not a.splits['train'][2][2].draw(SIZE).any() and any('1 photograph without a text' in n for n in a.notes)
+
+
+def test_yolos_splits_by_lists_and_no_names(tmp_path):
+    for i in range(4):
+        photo(tmp_path/'images'/f'{i}.png')
+        put(tmp_path/'labels'/f'{i}.txt', '3 .1 .1 .5 .1 .5 .5\n' if i else '')
+    put(tmp_path/'train.txt', './images/0.png\n./images/1.png\n')
+    put(tmp_path/'val.txt', 'images\\2.png\n')
+    put(tmp_path/'data.yaml', 'train: train.txt\nval: [val.txt]\nnc: 4\n')
+    a = find_annotations(tmp_path)
+    assert {k: [n for n,*_ in v] for k,v in a.splits.items()} == dict(train=['images/0','images/1','images/3'], val=['images/2'])
+    assert a.names.names == ('background','class 3') and 'numbers' in a.names.origin
+
+
+def test_what_is_wrong_with_yolo_texts(tmp_path):
+    good = '0 .1 .1 .5 .1 .5 .5\n'
+    for n,text in dict(box=good+'0 .5 .5 .2 .2\n', odd=good+'0 .1 .2 .3 .4 .5 .6 .7\n', name=good+'7 .1 .1 .5 .1 .5 .5\n', pixels=good+'0 10 10 50 10 50 50\n', text='hello world\n').items():
+        photo(tmp_path/'images'/f'{n}.png')
+        put(tmp_path/'labels'/f'{n}.txt', text)
+    put(tmp_path/'data.yaml', 'names: [disk]\ntrain: images\n')
+    a = find_annotations(tmp_path)
+    said = {p.file: p.what for p in a.problems}
+    for n,words in dict(box='box (five numbers)', odd='no pairs', name='class 7', pixels='outside of 0..1', text='no class').items(): assert words in said[f'labels/{n}.txt']
+    for n in ('box','odd','name','pixels'): put(tmp_path/'labels'/f'{n}.txt', '0 .5 .5 .2 .2\n')
+    with pytest.raises(PixsegError, match='boxes only'): find_annotations(tmp_path)
+
+
+# Kaggle
+
+def kaggle(root, head, rows, name='train.csv', folder='train_images', photos=('a','b','c'), size=SIZE):
+    for p in photos: photo(root/folder/f'{p}.jpg', size)
+    put(root/name, '\n'.join([head, *(','.join(r) for r in rows)])+'\n')
+
+
+@pytest.mark.parametrize('head,row', [
+    ('ImageId,ClassId,EncodedPixels', lambda c,r: ('a.jpg', c, r)), ('ImageId_ClassId,EncodedPixels', lambda c,r: (f'a.jpg_{c}', r)),
+    ('Image_Label,EncodedPixels', lambda c,r: (f'a.jpg_{c}', r)), ('image_id,label,rle', lambda c,r: ('a', c, r)), ('EncodedPixels,Height,Width,ClassId,ImageId', lambda c,r: (r, '48', '64', c, 'a.jpg'))])
+@pytest.mark.parametrize('classes', [('1','2'), ('0','1'), ('Fish','Sugar')])
+def test_columns_of_run_lengths(tmp_path, head, row, classes):
+    kaggle(tmp_path, head, [row(classes[0], runs(MASK == 1)), row(classes[1], runs(MASK == 2)), tuple(o.replace('a', 'b', 1) if o.startswith('a') else o for o in row(classes[0], ''))])
+    a = find_annotations(tmp_path)
+    assert a.form == 'Kaggle run lengths' and a.problems == []
+    assert a.names.names == ('background', *(f'class {c}' if c.isdigit() else c for c in classes))
+    assert [n for n,*_ in a.splits['train']] == ['train_images/a','train_images/b'] and np.array_equal(only(a).draw(SIZE), MASK)
+    assert any('c.jpg' in n for n in a.notes) and any('all background' in n for n in a.notes)
+
+
+@pytest.mark.parametrize('empty', ['', 'nan', '-1'])
+def test_one_class_of_run_lengths(tmp_path, empty):
+    kaggle(tmp_path, 'id,rle_mask', [('a', runs(MASK == 1)), ('b', empty), ('c', runs(MASK == 2))], folder='images')
+    photo(tmp_path/'test'/'z.jpg')
+    put(tmp_path/'sample_submission.csv', 'id,rle_mask\nz,1 1\n')
+    a = find_annotations(tmp_path)
+    assert a.names.names == ('background','object') and len(a.splits['train']) == 3 and np.array_equal(only(a).draw(SIZE), MASK == 1)
+
+
+def test_runs_along_the_rows_and_from_zero(tmp_path):
+    rows = [(n, runs((MASK == c).T)) for n,c in zip('abc', (1,2,1))]
+    kaggle(tmp_path, 'id,annotation', rows)
+    a = find_annotations(tmp_path)
+    assert np.array_equal(only(a).draw(SIZE), MASK == 1) and any('along the rows' in n for n in a.notes)
+    corner = np.zeros(SIZE, bool)
+    corner[:5,:4] = True
+    zero = ' '.join(str(int(v)-(i%2 == 0)) for i,v in enumerate(runs(corner).split()))
+    kaggle(tmp_path, 'id,annotation', [('a', zero)])
+    a = find_annotations(tmp_path)
+    assert np.array_equal(only(a).draw(SIZE), corner) and any('from 0' in n for n in a.notes)
+
+
+def test_squares_do_not_tell_the_direction(tmp_path):
+    m = np.zeros((40,40), bool)
+    m[3:9,20:30] = True
+    kaggle(tmp_path, 'ImageId,EncodedPixels', [('a.jpg', runs(m))], size=(40,40))
+    a = find_annotations(tmp_path)
+    assert np.array_equal(only(a).draw((40,40)), m) and any('nothing in them tells' in n for n in a.notes)
+
+
+def test_run_lengths_without_photographs_and_missing_ones(tmp_path):
+    kaggle(tmp_path, 'ImageId,EncodedPixels', [('q.jpg', '1 5')])
+    with pytest.raises(PixsegError, match='q.jpg'): find_annotations(tmp_path)
+    kaggle(tmp_path, 'ImageId,EncodedPixels', [('q.jpg', '1 5'), ('a.jpg', '1 5')])
+    assert 'the first is q.jpg' in find_annotations(tmp_path).problems[0].what
+
+
+# VIA, VOC, and what is no form
+
+def test_via(tmp_path):
+    photo(tmp_path/'train'/'a.jpg')
+    region = lambda name,**s: dict(shape_attributes=dict(name=name, **s), region_attributes=dict(**{'class':'car'}, note='x'))
+    polygon = region('polygon', all_points_x=[0,10,10,0], all_points_y=[0,0,10,10])
+    for regions in ([polygon, region('rect', x=20, y=20, width=10, height=5), region('point', cx=1, cy=1)], {'0':polygon}):
+        d = {'a.jpg123':dict(filename='a.jpg', size=123, regions=regions)}
+        for project in (d, dict(_via_settings={}, _via_img_metadata=d)):
+            put(tmp_path/'train'/'via_region_data.json', project)
+            a = find_annotations(tmp_path)
+            assert a.names.names == ('background','car') and only(a).draw(SIZE).sum() == (150 if isinstance(regions, list) else 100)
+
+
+def test_vocs_boxes_are_refused(tmp_path):
+    for n in 'ab':
+        photo(tmp_path/'JPEGImages'/f'{n}.jpg')
+        put(tmp_path/'Annotations'/f'{n}.xml', '<annotation><object><name>dog</name><bndbox><xmin>1</xmin></bndbox></object></annotation>')
+    with pytest.raises(PixsegError, match='SegmentationClass'): find_annotations(tmp_path)
+    put(tmp_path/'x.json', coco(['a.jpg'], [dict(segmentation=[BOX])]))
+    assert any('Pascal VOC' in n for n in find_annotations(tmp_path).notes)
+
+
+def test_two_forms_are_refused(tmp_path):
+    photo(tmp_path/'a.jpg')
+    put(tmp_path/'x.json', coco(['a.jpg'], [dict(segmentation=[BOX])]))
+    put(tmp_path/'a.json', labelme(('x', [[0,0],[9,0],[9,9]], 'polygon', {})))
+    with pytest.raises(PixsegError, match='COCO polygons and LabelMe polygons'): find_annotations(tmp_path)
+
+
+def test_folders_without_annotations(tmp_path):
+    photo(tmp_path/'a.jpg')
+    assert find_annotations(tmp_path) is None
+    put(tmp_path/'package.json', dict(name='x', images=[]))
+    put(tmp_path/'list.json', [1,2])
+    put(tmp_path/'table.csv', 'name,r,g,b\nsky,1,2,3\n')
+    put(tmp_path/'a.txt', 'some words\n')
+    put(tmp_path/'a.svg.xml', '<svg/>')
+    assert find_annotations(tmp_path) is None
+    put(tmp_path/'broken.json', '{"images": [')
+    with pytest.raises(PixsegError, match='broken.json cannot be read'): find_annotations(tmp_path)
+
+
+def test_readers_alone(tmp_path):
+    "Each takes its own form and no other."
+    photo(tmp_path/'a.jpg')
+    put(tmp_path/'a.json', labelme(('x', [[0,0],[9,0],[9,9]], 'polygon', {})))
+    tree = Tree(tmp_path)
+    photos = Photos(tmp_path, None, tree.paths)
+    assert read_labelme(tree).names == ['x'] and photos.find('A.JPG', tmp_path, None)[1] == 'a'
+    assert [read_cvat(tree), read_via(tree), read_voc(tree), read_yolo(tree, photos), read_runs(tree, photos)] == [None]*5
+    found,entry = Found('x', ['a']),Entry(tmp_path/'a.json', 'a.jpg', None, None, [])
+    add_ring(found, entry, 'a', BOX)
+    add_ring(found, entry, 'a', [1,2])
+    assert len(entry.areas) == 1 and len(found.faults) == 1 and class_names(found)[1] == {'a':1}
+    assert clean('.\\a\\b.jpg') == 'a/b.jpg' and split_of('x/test_images') == 'test'
+
+
+def test_too_many_classes(tmp_path):
+    photo(tmp_path/'a.jpg')
+    put(tmp_path/'x.json', coco(['a.jpg'], [dict(segmentation=[BOX])], [(i, f'c{i}') for i in range(1, 301)]))
+    with pytest.raises(PixsegError, match='300 classes'): find_annotations(tmp_path)
+
+
+def test_fill_rings_of_nothing():
+    assert fill_rings([np.array([[1,1.2],[5,1.2],[5,1.3]])], SIZE)[2].size == 0
+    assert pairs_to_counts('', 1).size == 0
