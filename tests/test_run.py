@@ -192,6 +192,15 @@ def test_what_contradicts_the_model_is_refused(capsys, two, tmp_path, flags, wor
     assert code == 2 and words in err and err.count('\n') == 1 and not (tmp_path/'x').exists()
 
 
+def test_a_model_for_other_channels_is_refused(two, tmp_path):
+    from pixseg.labels import Labels
+    from pixseg.modelfile import save_model
+    from pixseg.unet import UNet
+    save_model(tmp_path/'four.safetensors', UNet(2, n_in=4, width=4, depth=2), Labels(('a', 'b')))
+    with pytest.raises(PixsegError, match='takes photographs of 4 channels, but these have 3: choose 4 of them with `bands`'):
+        train_run(two, tmp_path/'run', init=tmp_path/'four.safetensors', epochs=1, bs=2, device='cpu', progress=False, say=quiet)
+
+
 def test_a_model_to_start_from_must_be_one(capsys, two, tmp_path):
     for given,words in (('nix', 'no model file at nix'), (two/'codes.txt', 'is not a model file')):
         code,_,err = shell(capsys, 'train', two, '--init', given, '--epochs', 1, '--out', tmp_path/'x')
