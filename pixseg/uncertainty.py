@@ -21,10 +21,11 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 
 from .io.files import ahead, same_size
-from .io.folder import find_labels, find_pairs
-from .io.pairs import label_table, read_pair
+from .io.folder import pick_split
 from .io.images import open_image
+from .io.pairs import label_table, read_pair
 from .io.reading import read_as
+from .io.sources import open_source
 from .labels import PixsegError
 from .predict import best_class, predict_logits
 from .trace import evaluating
@@ -152,7 +153,8 @@ def split_pixels(
     **kwargs # `size`, `tta`: see `predict_logits`
 ): # generator of (logits float32 `(P,n)`, true ids int64 `(P,)`), void left out
     "Logits and truth of every labelled pixel of a split, some frames at a time; raises `PixsegError` for no frames."
-    pairs,table = read_as(find_pairs(root, split)[part], getattr(model, 'photo', None)),label_table(find_labels(root), model.labels)
+    data = open_source(root, model.labels)
+    pairs,table = read_as(pick_split(data, split)[part], getattr(model, 'photo', None)),label_table(data.labels, model.labels)
     if not pairs: raise PixsegError(f"{part} leaves no frame of {split!r}: give a larger one")
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         read = (o for _,o in ahead(pool, lambda p: read_pair(p, table), pairs, 2*bs))

@@ -282,6 +282,15 @@ def test_known_colors(tmp_path):
     assert got[0].tolist() == [[0, 1]] and labels.names == ('background', 'polyp')
 
 
+def test_a_list_of_colors_says_what_greys_are(tmp_path):
+    names = ClassNames(('cell', 'background', 'edge', 'dirt'), ((255,)*3, (0,)*3, (100,)*3, (9, 8, 7)), origin='class_dict.csv')
+    for i, values in enumerate(([0, 255], [0, 100, 255])):
+        (tmp_path/str(i)).mkdir()
+        ids, labels, notes, _ = both(tmp_path/str(i), values, names=names)
+        assert ids[0][0].tolist() == [{255: 0, 0: 1, 100: 2}[v] for v in values] and labels.names == names.names and 'greys of class_dict.csv' in notes[0]
+    assert both(tmp_path, [0, 1, 2, 3], names=names)[3] == MaskCode() # ids, though the list has colours
+
+
 def test_a_black_file_among_colors_is_black(tmp_path):
     paths = [by_list(np.array([v], np.uint8), tmp_path/f'{i}') for i, v in enumerate(([0, 1, 2], [0, 0, 0], [5, 6, 0]))]
     ids, *_ = decided(paths, ClassNames(tuple(NAMES), tuple(COLORS)))

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pixseg.io.annotations import Entry, Found, Photos, Tree, add_ring, clean, only_boxes, read_cvat, read_labelme, read_runs, read_via, read_voc, read_yolo, split_of
-from pixseg.io.forms import class_names, find_annotations
+from pixseg.io.forms import Annotated, class_names, find_annotations
 from pixseg.io.images import BadImage
 from pixseg.io.polygons import mask_polygons, object_ids, one_ring, simplify, to_coco, to_geojson, to_labelme, to_yolo, yolo_names
 from pixseg.io.shapes import Shape, Shapes, fill_counts, fill_ellipse, fill_rings, pairs_to_counts, ring, unpack_counts
@@ -132,6 +132,7 @@ def test_shapes_of_another_size_are_refused():
     s = Shapes(Path('a.json'), 'a.jpg', (24,32), ())
     with pytest.raises(BadImage, match='24x32, but the photograph is 48x64'): s.draw(SIZE)
     assert s.draw().shape == (24,32)
+    with pytest.raises(BadImage, match='EXIF'): s.draw((32,24))
     with pytest.raises(ValueError, match='give `size`'): Shapes(Path('a.json'), 'a.jpg', None, ()).draw()
 
 
@@ -248,7 +249,7 @@ def test_coco_as_it_is_downloaded(tmp_path):
         put(tmp_path/'annotations'/f'person_keypoints_{s}2017.json', coco([f'{s[0]}{i}.jpg' for i in range(n)], []))
     a = find_annotations(tmp_path)
     assert {k: len(v) for k,v in a.splits.items()} == dict(train=3, val=2) and a.problems == []
-    assert a.names.names == ('background','person','brush') and a.form == 'COCO polygons'
+    assert isinstance(a, Annotated) and a.names.names == ('background','person','brush') and a.form == 'COCO polygons'
     assert np.bincount(only(a, 'val').draw(SIZE).ravel()).tolist() == [H*W-240, 0, 240]
     assert a.notes[-1] == '3 photographs listed with no area: all background'
 

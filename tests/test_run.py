@@ -187,7 +187,7 @@ def test_a_shipped_encoder_is_made_without_a_download(monkeypatch, capsys, two, 
     (['--width', 8], '--width 8 does not go with --init camvid-encoder, which is a network on tf_efficientnet_lite0'), (['--encoder', 'resnet18'], '--encoder resnet18 does not'),
     (['--no-pretrained'], '--no-pretrained does not'), (['--norm', 'group'], '--norm group does not')])
 def test_what_contradicts_the_model_is_refused(capsys, two, tmp_path, flags, words):
-    code,out,err = shell(capsys, 'train', two, '--init', 'camvid-encoder', '--epochs', 1, *flags, '--out', tmp_path/'x')
+    code,_out,err = shell(capsys, 'train', two, '--init', 'camvid-encoder', '--epochs', 1, *flags, '--out', tmp_path/'x')
     assert code == 2 and words in err and err.count('\n') == 1 and not (tmp_path/'x').exists()
 
 

@@ -26,7 +26,7 @@ from .files import IMAGE_TYPES
 from .images import BadImage
 from .shapes import ring
 
-# %% ../../nbs/io/annotations.ipynb #856796ef
+# %% ../../nbs/io/annotations.ipynb #5462b1b0
 class Entry(NamedTuple):
     "What an annotation file says of one photograph."
     file:Path # the annotation file
@@ -50,7 +50,7 @@ class Found:
     faults:Any=field(default_factory=lambda: defaultdict(list)) # (file, what, remedy) -> photographs
     boxes:int=0 # areas of which only the box is known
 
-    def add(self, entry, name, kind, data, layer=0): entry.areas.append((name, kind, data, layer))
+    def add(self, entry, name, kind, data, layer=0): entry.areas.append((name or 'unnamed', kind, data, layer))
     def fault(self, file, what, remedy, photo): self.faults[file, what, remedy].append(photo)
 
 # %% ../../nbs/io/annotations.ipynb #b6da24fd
@@ -77,7 +77,7 @@ def clean(
     "A path from a file, whatever system wrote it."
     return unicodedata.normalize('NFC', re.sub(r'^(\./)+', '', str(text).strip().replace('\\', '/')))
 
-# %% ../../nbs/io/annotations.ipynb #89de1823
+# %% ../../nbs/io/annotations.ipynb #63ad8edd
 def _json(path):
     "What a JSON file holds, without the photograph that LabelMe packs into it."
     d = json.loads(path.read_text(encoding='utf-8-sig'))
@@ -97,7 +97,7 @@ class Tree:
     def _read(self, end, read):
         for p in self.of(end):
             try: d = read(p)
-            except (ValueError, ElementTree.ParseError, OSError, RecursionError) as e: self.broken.append((p, e))
+            except (ValueError, LookupError, ElementTree.ParseError, OSError, RecursionError) as e: self.broken.append((p, e))
             else: yield p,d
 
     def of(self, *ends): return [p for p in self.paths if p.suffix.lower() in ends]
@@ -364,7 +364,7 @@ def read_voc(
         raise BadImage(files[0], "is Pascal VOC's list of boxes, and a box says not which of its pixels are the object",
                        "draw outlines, or add the masks (SegmentationClass)")
 
-# %% ../../nbs/io/annotations.ipynb #5a5a3fd7
+# %% ../../nbs/io/annotations.ipynb #b9a24f6b
 def _yolo_text(img):
     "The text of a photograph, if there is one."
     parts = img.parts
@@ -379,7 +379,7 @@ def _yolo_rows(path):
     rows = [o.split() for o in path.read_text(encoding='utf-8-sig', errors='replace').splitlines() if o.strip()]
     try: rows = [[float(v) for v in r] for r in rows]
     except ValueError: return None
-    return rows if all(len(r) > 4 and r[0] == int(r[0]) >= 0 for r in rows) else None
+    return rows if all(len(r) > 4 and r[0].is_integer() and r[0] >= 0 for r in rows) else None
 
 # %% ../../nbs/io/annotations.ipynb #39c055c1
 def _yolo_yaml(tree):

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -20,9 +20,9 @@ from PIL import Image
 from fastcore.basics import patch
 
 from .encoding import decode_ids
-from .folder import open_folder
 from .images import BadImage, decode_photo, refuse_values
-from .reading import DataSet, Pair, Problem
+from .reading import DataSet, Problem
+from .sources import open_source
 from ..labels import Labels, PixsegError
 
 # %% ../../nbs/io/check.ipynb #c4ec0011
@@ -212,13 +212,13 @@ def _alike(root, found, most=3):
 
 # %% ../../nbs/io/check.ipynb #00000039
 def check_data(
-    root:str|Path|DataSet, # a data folder in any form that `open_folder` recognises
+    root:str|Path|DataSet, # a data folder, or whatever `open_source` takes
     labels:Labels|None=None, # how the mask files number the classes; `None`: as the folder says
     colors=None, # names and colours of the classes, see `open_folder`
     progress=lambda done, total: None, # called after each pair
 )->Report: # its `ok` is True if there are no problems
     "Open every pair of a data folder and report what is wrong. Raises `PixsegError` if it is no data folder."
-    data = open_folder(root, labels or colors)
+    data = open_source(root, colors=labels or colors, say=False)
     known,total = None if data.refusal else np.arange(256) < len(data.labels),sum(map(len, data.splits.values()))
     splits,problems,notes,seen,found,done = {},list(data.problems),list(data.notes),{},{},0
     for split,pairs in data.splits.items():

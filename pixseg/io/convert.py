@@ -6,9 +6,8 @@
 __all__ = ['new_folder', 'free_place', 'is_plain', 'put_photo', 'Lost', 'voc_colors', 'voc_labels', 'object_labels',
            'mask_counts', 'draw_yolo', 'convert_data']
 
-# %% ../../nbs/io/convert.ipynb #6672621d
+# %% ../../nbs/io/convert.ipynb #f56cf69f
 import json
-import re
 import shutil
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -19,14 +18,15 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from .bands import file_head
 from .files import ahead, IMAGE_TYPES, tell, unique_names
 from .folder import open_folder
-from .pairs import read_pair
 from .images import save_mask
+from .pairs import read_pair
 from .polygons import to_coco, to_yolo, yolo_names
 from .reading import DataSet, Pair, PhotoCode
 from .shapes import fill_rings, ring, Shape, Shapes
-from ..labels import Labels, PixsegError, write_codes
+from ..labels import Labels, PixsegError, void_ids, write_codes
 
 # %% ../../nbs/io/convert.ipynb #c009d7f9
 @contextmanager
@@ -43,14 +43,14 @@ def new_folder(
         part.rename(out)
     finally: shutil.rmtree(part, ignore_errors=True)
 
-# %% ../../nbs/io/convert.ipynb #67789240
+# %% ../../nbs/io/convert.ipynb #4ad95f55
 def free_place(
     out:str|Path, # folder to be made
-    root:Path, # of the data set; nothing is written below it
+    root:Path|None=None, # of the data set; nothing is written below it; `None`: it is in memory
 )->Path: # the same, `~` and links resolved
     "Refuse, before anything is done, a folder that is not free to be written to."
     place = Path(out).expanduser().resolve()
-    if place.is_relative_to(Path(root).resolve()):
+    if root is not None and place.is_relative_to(Path(root).resolve()):
         raise PixsegError(f"{out} lies in the data folder {root}, and would be taken for a part of it: choose a folder beside it")
     if place.exists() and not place.is_dir(): raise PixsegError(f"{out} is a file: choose the name of a new folder")
     if place.is_dir() and any(place.iterdir()):
@@ -71,7 +71,7 @@ def _rows(data, pooled):
     unique = lambda rows: [r._replace(name=n) for r,n in zip(rows, unique_names([r.name+'.png' for r in rows]), strict=True)]
     return unique(rows) if pooled else [r for s in data.splits for r in unique([r for r in rows if r.split == s])]
 
-# %% ../../nbs/io/convert.ipynb #64187f8a
+# %% ../../nbs/io/convert.ipynb #d244c125
 def is_plain(
     pair:Pair, # whose photograph it is
     img:np.ndarray, # the photograph as it was read
@@ -80,10 +80,10 @@ def is_plain(
     if pair.how.photo != PhotoCode() or not isinstance(pair.img, (str, Path)): return False
     if Path(pair.img).suffix.lower() not in IMAGE_TYPES: return False
     try:
+        head = file_head(pair.img)
+        if not head.plain or head.alpha or head.pages > 1: return False
         with Image.open(pair.img) as im:
-            if im.mode not in ('RGB', 'L') or im.format in ('TIFF', 'GIF', 'WEBP') and getattr(im, 'n_frames', 1) > 1: return False
-            stored = np.asarray(im.convert('RGB'))
-            return np.array_equal(stored, img) and im.getexif().get(274, 1) == 1
+            return im.mode in ('RGB', 'L') and np.array_equal(np.asarray(im.convert('RGB')), img) and im.getexif().get(274, 1) == 1
     except Exception: return False # decoders raise many kinds
 
 def put_photo(
@@ -128,11 +128,11 @@ def _each(
             yield row,*made
             progress(i, len(rows))
 
-# %% ../../nbs/io/convert.ipynb #3b2fcce8
+# %% ../../nbs/io/convert.ipynb #ead8f373
 def _with_void(labels):
     "The labels with a name for void that says so."
     v = labels.void
-    if v is None or {'void', 'unlabelled', 'unlabeled', 'ignore'} & set(re.split('[^a-z]+', labels.names[v].lower())): return labels
+    if v is None or void_ids(labels.names[v:v+1]): return labels
     return Labels([*labels.names[:v], 'Void', *labels.names[v+1:]], labels.colors, v)
 
 def _to_pixseg(part, labels, rows, progress):
@@ -255,14 +255,14 @@ def _to_yolo(part, labels, rows, progress):
     places = ''.join(f'{s}: images/{s}\n' for s in dict.fromkeys(r.split for r in rows))
     (part/'data.yaml').write_text(places+yolo_names(named), encoding='utf-8')
 
-# %% ../../nbs/io/convert.ipynb #d1ad2cf3
+# %% ../../nbs/io/convert.ipynb #fdb3b29c
 _writers = dict(pixseg=_to_pixseg, coco=_to_coco, yolo=_to_yolo, voc=_to_voc)
 
 def _changes(data, to, done):
     "What the new form does not say of the old one: lines."
     said,bad = [],data.problems
     if bad: said.append(f"left out {len(bad)} file{'s'*(len(bad) > 1)} (the first: {bad[0]})")
-    anew = [row.pair.img for row,copied,_ in done if not copied]
+    anew = [row.pair.img for row,copied,_ in done if not copied and isinstance(row.pair.img, (str, Path))]
     if anew: said.append(f"{len(anew)} of {len(done)} photographs are not copied but written as PNG, upright and in 8 bits, as they are "
                          f"read (the first: {anew[0]})")
     named = _with_void(data.labels)
@@ -275,7 +275,7 @@ def _changes(data, to, done):
 
 def _percent(n, of): return f'{n/of:.1%}' if n/of >= .001 else 'less than 0.1%'
 
-# %% ../../nbs/io/convert.ipynb #4eac8a8d
+# %% ../../nbs/io/convert.ipynb #41de661b
 def convert_data(
     root:str|Path|DataSet, # a data folder in any form that `open_folder` recognises, or what it returns
     out:str|Path, # folder to make; if it is there, it must be empty
@@ -286,7 +286,8 @@ def convert_data(
     if to not in _writers: raise PixsegError(f"no form {to!r}: choose from {', '.join(_writers)}")
     data = open_folder(root)
     if data.refusal: raise data.refusal
-    rows,place = _rows(data, pooled=to == 'voc'),free_place(out, data.root)
+    rows = _rows(data, pooled=to == 'voc')
+    place = free_place(out, data.root if any(isinstance(r.pair.img, (str, Path)) for r in rows) else None)
     with new_folder(place) as part:
         done = list(_writers[to](part, data.labels, rows, progress))
         said = _changes(data, to, done)

@@ -19,7 +19,7 @@ from .reading import ClassNames, Problem
 from .shapes import Shape, Shapes, corners
 from ..labels import PixsegError
 
-# %% ../../nbs/io/forms.ipynb #feffe1b0
+# %% ../../nbs/io/forms.ipynb #d57d6f3b
 class Annotated(NamedTuple):
     "What `find_annotations` understood."
     form:str # in words, 'COCO polygons'
@@ -35,9 +35,10 @@ def class_names(
     found:Found, # what a reader found
 )->tuple[ClassNames,dict]: # names in the order of the ids; id of each name in the file
     "Names of the classes, what lies behind them first, LabelMe's `__ignore__` as void at the end."
-    names = dict.fromkeys(found.names)
+    used = sorted({a[0] for e in found.entries for a in e.areas})
+    names = dict.fromkeys([*(o or 'unnamed' for o in found.names), *used])
     behind = [o for o in names if o.lower() in _behind]
-    ignored = ['__ignore__']*any(a[0] == '__ignore__' for e in found.entries for a in e.areas)
+    ignored = ['__ignore__']*('__ignore__' in used)
     real = [o for o in names if o not in behind and o != '__ignore__']
     said = [(behind or ['background'])[0].strip('_'), *real, *(['void'] if ignored else [])]
     if len(said) > 256: raise PixsegError(f"{found.origin} names {len(said)-1} classes: a mask holds 255 at most")
@@ -118,7 +119,7 @@ def _shapes(found, splits, ids, problems, tree):
     if areas and all(map(_upright, areas)): notes.append(f"all {len(areas)} areas are upright rectangles: boxes?")
     return dict(out),notes
 
-# %% ../../nbs/io/forms.ipynb #e03470de
+# %% ../../nbs/io/forms.ipynb #22850df2
 def find_annotations(
     root:str|Path, # a data folder
     photos=None, # {split: [(name, path), ...]}, photographs that may be meant; `None`: all images below `root`
@@ -129,6 +130,9 @@ def find_annotations(
     for read in (read_coco, read_labelme, read_cvat, read_via, read_voc, read_yolo, read_runs):
         try: found.append(read(tree, photos))
         except PixsegError as e: refused.append(e)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as e: # a file that only resembles its form
+            refused.append(BadImage(root, f"has annotations that {read.__name__} cannot follow ({type(e).__name__}: {e})",
+                                    "export them again"))
     found = [o for o in found if o]
     if not found and tree.broken: refused.append(_broken(*tree.broken[0]))
     if not found and refused: raise refused[0]
@@ -140,13 +144,13 @@ def find_annotations(
 
 def _broken(path, e): return BadImage(path, f"cannot be read ({e})", "export it again, or remove it")
 
-# %% ../../nbs/io/forms.ipynb #bbc9c3b6
+# %% ../../nbs/io/forms.ipynb #4dcb1511
 def _settle(tree, photos, found, notes):
     "Pairs from what a reader found."
     names,ids = class_names(found)
     splits,missing,twice,used = _place(found, photos)
     if not used:
-        f,ps = next(iter(missing.items()))
+        f,ps = next(iter(missing.items()), (found.origin, ['none']))
         raise BadImage(f, f"speaks of photographs that are not there (the first is {ps[0]})", "put them beside it")
     problems,passed = _problems(tree, found, missing, twice, used)
     for e in (_broken(*o) for o in tree.broken): # beside a photograph, or named as annotations are, it is missed

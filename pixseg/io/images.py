@@ -378,7 +378,7 @@ def count_pages(
     path, # of an image file, or a Pillow image, which counts as one
 )->int: # pages from the first one on that have its size; thumbnails behind them do not count
     "How many pages of one size an image file has."
-    if isinstance(path, Image.Image): return 1
+    if isinstance(path, Image.Image) or file_head(path).pages == 1: return 1
     with Image.open(path) as im:
         n,size = getattr(im, 'n_frames', 1),im.size
         for i in range(1, n):
@@ -473,7 +473,9 @@ def refuse_values(
 
 def _hint(found, n):
     "What to do about mask values that are no ids, judged by all values found."
-    if {*found}-{0} in ({255}, {65535}): return f"this looks like a black and white mask: write 1 where it has {max(found)}"
+    white = max(found)
+    if {*found}-{0} in ({255}, {65535}):
+        return f"this looks like a black and white mask: write 1 where it has {white}, or void's id if it means 'not labelled'"
     if all(i < n or i == 255 for i in found): return "255 often means 'not labelled': write the id of void there"
     if len(found) > 2*n or max(found) > n: return "colours turned to grey look like this: turn the colours into class ids"
     return "add the name of the class to codes.txt, or correct the mask"

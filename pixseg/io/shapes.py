@@ -163,7 +163,7 @@ def _union(rings, size):
     for t,l,p in parts: out[t-top:t-top+p.shape[0], l-left:l-left+p.shape[1]] |= p
     return top,left,out
 
-# %% ../../nbs/io/shapes.ipynb #f01a164b
+# %% ../../nbs/io/shapes.ipynb #212b850d
 @dataclass(frozen=True, repr=False)
 class Shapes:
     "The areas of one photograph: what its mask is drawn from."
@@ -178,7 +178,14 @@ class Shapes:
         n,size = len(self.shapes),'of any size' if self.size is None else 'x'.join(map(str, self.size))
         return f"{n} shape{'s'*(n != 1)} for {self.name} ({size}) from {self.file.name}"
 
-# %% ../../nbs/io/shapes.ipynb #48f2d185
+    def _other_size(self, size):
+        "The error for a photograph of another size."
+        own,its = ('x'.join(map(str, o)) for o in (self.size, size))
+        remedy = ("save the photograph turned as it was when the shapes were drawn, without a note in EXIF" if size == self.size[::-1]
+                  else "bring the photograph back to that size, or export the shapes again")
+        return BadImage(self.file, f"was made for {self.name} of {own}, but the photograph is {its}", remedy)
+
+# %% ../../nbs/io/shapes.ipynb #242aac7a
 @patch
 def draw(self:Shapes,
     size:tuple[int,int]|None=None, # `(H,W)` of the photograph; `None`: what the file says
@@ -186,9 +193,7 @@ def draw(self:Shapes,
     "The mask. Raises `BadImage` if the shapes do not fit the photograph, or cannot be drawn."
     if size is None and self.size is None: raise ValueError(f"{self.file} says no size for {self.name}: give `size`")
     size = tuple(size or self.size)
-    if self.size not in (None, size):
-        raise BadImage(self.file, f"was made for {self.name} of {self.size[0]}x{self.size[1]}, but the photograph is "
-                       f"{size[0]}x{size[1]}", "bring the photograph back to that size, or export the shapes again")
+    if self.size not in (None, size): raise self._other_size(size)
     try: areas = [s.fill(size, self.unit) for s in self.shapes]
     except (ValueError, TypeError, MemoryError) as e:
         raise BadImage(self.file, f"has {e} for {self.name}", "correct that area, or export it again") from None

@@ -46,6 +46,10 @@ class _DataKnobs:
     sharp:float = _knob(.3, "share of windows that are not resized, 0 to 1", low=0, high=1, metavar='S')
     holdout:int|None = _knob(None, "judge on runs of frames held out of train, drawn by seed K, and leave val alone: "
         "for comparing recipes", low=0, high=2**32-1, says='judge on val', metavar='K')
+    colors:str|None = _knob(None, "file with names and colours of the classes, lines of `name r g b` or class_dict.csv",
+        says='what the folder says', metavar='FILE')
+    bands:str|None = _knob(None, "bands of the photographs that become channels, counted from 1, such as 4,3,2, or all",
+        says='red, green, blue', metavar='LIST')
 
 # %% ../../nbs/run/config.ipynb #a5cbd960
 @dataclass

@@ -17,7 +17,8 @@ from torch import nn
 from ..io.files import ahead, one_behind, same_size
 from ..io.pairs import label_table, read_pair
 from ..io.reading import read_as
-from ..io.sources import divide, open_source, pick_split
+from ..io.folder import pick_split
+from ..io.sources import divide, open_source
 from ..labels import PixsegError
 from ..metrics import confusion, report
 from ..predict import predict_masks
@@ -46,12 +47,13 @@ def evaluate(
     progress=lambda done, total: None, # called after each batch
     holdout:int|None=None, # judge on the blocks of train that this seed holds out, in place of `split`
     label_func=None, # from the path of a photograph to its mask; `root` is a folder of photographs
+    colors=None, # names and colours of the classes, if the data does not say them, see `open_folder`
     **kwargs # `size`, `tta`, `scales`: see `predict_logits`
 )->dict: # accuracy, class_accuracy, miou, iou by class name (`None`: nothing to count), n_images, split, seconds
     "Accuracy, class accuracy and IoU over a split, void left out, at the labels' own resolution."
     start,labels = time.perf_counter(),model.labels
     if holdout is not None: split = 'train'
-    data = open_source(root, labels, label_func, None if split == 'all' else (split,), draw=split != 'all')
+    data = open_source(root, labels, label_func, colors=colors)
     if holdout is None: pairs = pick_split(data, split)
     else: pairs,split = _held_out_pairs(model, data, holdout),f'train, held-out blocks {holdout}'
     pairs = read_as(pairs, getattr(model, 'photo', None))

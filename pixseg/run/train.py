@@ -495,7 +495,7 @@ def _cheaper(config, epochs, h, w, say):
 # %% ../../nbs/run/train.ipynb #30d185ab
 def _run_data(root, labels, label_func, config, resume):
     "The data of a run, and what to call it."
-    data = open_source(root, labels, label_func, ('train',) if config.holdout is not None else ('train', 'val'))
+    data = open_source(root, labels, label_func, colors=config.colors, bands=config.bands)
     if resume and any(map(in_memory, data.splits.values())):
         raise PixsegError(f"{data.form} cannot be recognised by a run that goes on: train anew into another `out`, from files if it is to be resumed")
     return data,str(root) if isinstance(root, (str, Path)) else data.form
