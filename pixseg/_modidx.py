@@ -246,6 +246,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'pixseg.io.check.Report.to_dict': ('io/check.html#report.to_dict', 'pixseg/io/check.py'),
                                  'pixseg.io.check.SplitStats': ('io/check.html#splitstats', 'pixseg/io/check.py'),
                                  'pixseg.io.check._Checked': ('io/check.html#_checked', 'pixseg/io/check.py'),
+                                 'pixseg.io.check._absent': ('io/check.html#_absent', 'pixseg/io/check.py'),
                                  'pixseg.io.check._alike': ('io/check.html#_alike', 'pixseg/io/check.py'),
                                  'pixseg.io.check._all_void': ('io/check.html#_all_void', 'pixseg/io/check.py'),
                                  'pixseg.io.check._check_pair': ('io/check.html#_check_pair', 'pixseg/io/check.py'),

@@ -23,7 +23,7 @@ from .encoding import decode_ids
 from .images import as_image, BadImage, decode_photo, refuse_values
 from .reading import DataSet, mask_files, Problem
 from .sources import open_source
-from ..labels import Labels
+from ..labels import Labels, PixsegError
 
 # %% ../../nbs/io/check.ipynb #c4ec0011
 def fingerprint(
@@ -183,6 +183,11 @@ def _copies(root, split, pairs, checked, seen):
             problems.append(Problem(below(root, pair.img), f"has the same pixels as {below(root, other[1])}", remedy))
     return problems
 
+def _absent(split, counts, labels):
+    "A note on classes of which the training frames have no pixel."
+    lost = [o for i,o in enumerate(labels) if not counts[i] and i != labels.void]
+    return [f"{split} has no pixel of {', '.join(lost)}: what has no example cannot be learned"]*(split == 'train' and bool(lost) and counts.any())
+
 def _all_void(split, counts, labels):
     "A problem if a split has masks, but no pixel of a class."
     if labels.void is None or not counts.sum() or counts.sum() > counts[labels.void]: return []
@@ -230,6 +235,7 @@ def check_data(
         sizes,counts = Counter(c.size for c in checked if c.size),sum((c.counts for c in checked), np.zeros(256, int))
         problems += [o for c in checked for o in c.problems] + _copies(data.root, split, pairs, checked, seen)
         problems += _all_void(split, counts, data.labels)
+        notes += _absent(split, counts, data.labels)
         notes += _turned(split, checked)
         found[split] = list(zip(pairs, checked))
         splits[split] = SplitStats(len(pairs), dict(sizes), counts)
