@@ -18,6 +18,7 @@ from pixseg.io.page import check_page
 from pixseg.io.pairs import read_pair
 from pixseg.io.reading import DataSet, Pair
 from pixseg.io.shapes import fill_counts
+from pixseg.io.sources import open_source
 from pixseg.io.streets import draw_streets
 from pixseg.labels import Labels, PixsegError
 
@@ -123,6 +124,17 @@ def test_a_turned_photograph_is_written_upright_and_told(tmp_path):
     assert sorted(p.name for p in (out/'train').iterdir()) == ['train0.png', 'train1.jpg']
     compare(read_all(open_folder(root)), read_all(open_folder(out)))
     with Image.open(out/'train'/'train0.png') as im: assert im.size == (56, 40) and not im.getexif()
+
+
+@pytest.mark.parametrize('to', FORMS)
+def test_what_is_in_memory_can_be_written(tmp_path, to, monkeypatch, recwarn):
+    monkeypatch.chdir(tmp_path)
+    imgs,masks = np.random.default_rng(0).integers(0, 256, (4, 20, 24, 3), dtype=np.uint8),np.stack([blobs(i, 2)[:20, :24] for i in range(4)])
+    data = open_source((imgs, masks))
+    made = open_folder(convert_data(data, 'new', to))
+    again = {name:img for split in read_all(made).values() for name,(img,_) in split.items()}
+    assert sorted(map(np.ndarray.tobytes, again.values())) == sorted(o.tobytes() for o in imgs)
+    assert not any('written as PNG' in str(w.message) for w in recwarn)
 
 
 def test_what_a_form_cannot_say_is_told(tmp_path):

@@ -199,7 +199,7 @@ def test_black_and_white(model, tmp_path):
 @pytest.mark.parametrize('tile', [False, True])
 def test_probabilities_are_those_of_the_mask(model, tmp_path, tile):
     f = photo(tmp_path/'a.jpg', 2, (50, 70))
-    written,_failed,_ = quietly(model, [f], tmp_path/'out', probabilities=True, tile=tile)
+    written,_,_ = quietly(model, [f], tmp_path/'out', probabilities=True, tile=tile)
     with np.load(tmp_path/'out'/'a_probabilities.npz') as z: probs,classes = z['probabilities'],z['classes']
     assert classes.tolist() == ['sky', 'road', 'car'] and probs.shape == (3, 50, 70) and probs.dtype == np.float16
     mask = predict_mask(model, f, tile=tile)
@@ -259,7 +259,7 @@ def test_polygons_with_fewer_corners(model, tmp_path, kind):
 
 def test_geojson_is_in_the_map_s_coordinates(model, tmp_path):
     f = geo_photo(tmp_path/'a.tif'); photo(tmp_path/'b.jpg')
-    _written,_,told = quietly(model, [f, tmp_path/'b.jpg'], tmp_path/'out', polygons='geojson')
+    _,_,told = quietly(model, [f, tmp_path/'b.jpg'], tmp_path/'out', polygons='geojson')
     d = json.loads((tmp_path/'out'/'a.geojson').read_text())
     xy = np.concatenate([np.array(r) for o in d['features'] for r in o['geometry']['coordinates']])
     np.testing.assert_allclose([*xy.min(0), *xy.max(0)], [400123.456789, 5000000.125-24*.25, 400123.456789+32*.5, 5000000.125])
@@ -411,6 +411,14 @@ def test_frames_are_written_over_nothing_else(model, tmp_path):
     photo(tmp_path/'in'/'clip'/'000001.jpg')
     with pytest.raises(PixsegError, match='would meet'): predict_files(model, [clip, tmp_path/'in'], tmp_path/'new')
     assert not (tmp_path/'new').exists()
+
+
+def test_what_all_frames_have_in_common_is_said_once(model, tmp_path):
+    pytest.importorskip('av')
+    deep = UNet(3, width=2, depth=5).eval()
+    deep.labels,deep.size,deep.card = LABELS,None,make_card(deep, LABELS)
+    written,failed,_ = quietly(deep, [film(tmp_path/'clip.mp4')], tmp_path/'out')
+    assert not written and len(failed) == 1 and 'clip.mp4' in failed[0] and '24x32' in failed[0]
 
 
 def test_a_film_that_cannot_be_drawn_is_a_line(model, tmp_path, monkeypatch):
