@@ -123,7 +123,7 @@ def _span(scale): return f'{scale[0]:g} to {scale[1]:g}'
 def _chosen(image, a, bands):
     "Some bands of a photograph, counted from 1."
     if max(bands) <= a.shape[2]: return np.ascontiguousarray(a[..., [b-1 for b in bands]])
-    raise BadImage(_called(image), f"has {a.shape[2]} band{'s'*(a.shape[2] > 1)}, but band {max(bands)} is wanted", "choose among those that it has")
+    raise BadImage(_called(image), f"has {a.shape[2]} band{'s'*(a.shape[2] > 1)}, but band {max(bands)} is wanted", "give a file that has it, or choose other bands")
 
 def _three(image, a):
     "What stands for red, green and blue in a photograph of 1, 2, 4 or more bands."
@@ -280,7 +280,7 @@ def _choose_bands(heads, bands):
 def _given_bands(heads, bands):
     "The bands that were asked for, if all files have them."
     few = next(((p, h) for p,h in heads if h.bands < max(bands)), None)
-    if few: raise BadImage(_called(few[0]), f"has {few[1].bands} bands, but band {max(bands)} is wanted", "choose among those that it has")
+    if few: raise BadImage(_called(few[0]), f"has {few[1].bands} bands, but band {max(bands)} is wanted", "give a file that has it, or choose other bands")
     if bands == (1, 2, 3) and all(h.bands-h.alpha == 3 for _,h in heads): return None,[]
     most = max((h.bands for _,h in heads), default=0)
     return bands,[f"{most} band{'s'*(most > 1)}: {', '.join(map(str, bands))} used, as asked"]
