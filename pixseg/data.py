@@ -18,7 +18,6 @@ from fasttransform import ItemTransform
 from torch import Tensor
 
 from .device import memory_format, pick_device
-from .io.files import tell
 from .io.images import as_rgb
 from .io.sources import divide, open_source
 from .io.split import default_batch, read_split, SegData, typed
@@ -44,7 +43,7 @@ class SegAugment(ItemTransform):
         self.rng = np.random.default_rng(0)
 
     def encodes(self, b):
-        if isinstance(b[0], list): return typed([torch.stack(o) for o in zip(*map(self.one, *b))]) # frames of several sizes
+        if isinstance(b[0], list): return typed([torch.stack(o) for o in zip(*map(self.one, *b))])
         imgs,masks = (o.as_subclass(Tensor) for o in b)
         windows = [self.window(*masks.shape[1:]) for _ in masks]
         return typed(self.cut(imgs, masks, windows))
@@ -202,7 +201,7 @@ def default_scale(
 # %% ../nbs/02_data.ipynb #27b93b84
 def seg_dls(
     root, # data folder, or whatever `open_source` takes: `(images, masks)`, a list of pairs, a CSV file
-    size:tuple[int,int]|None=None, # `(H,W)` at which frames are held and validated; `None`: the files' own, which may differ
+    size:tuple[int,int]|None=None, # `(H,W)` at which frames are held and validated; `None`: the files' own
     crop:tuple[int,int]|str|None=None, # `(H,W)` of the training windows; `None`: `size`; 'auto': `default_crop`
     bs:int|None=None, # photographs in a training batch; `None`: 8 or fewer
     labels:Labels|None=None, # what the ids shall mean; default: the data's labels with void last
@@ -246,7 +245,7 @@ def make_dls(
     for i,split in enumerate((train, valid)): split.split_idx = i; split.place(device)
     aug = [SegAugment(crop, scale, flip, train.labels.void, sharp), ToInput(.2, .15)] if augment else [ToInput()]
     tdl = SegDL(train, bs=bs, shuffle=True, drop_last=True, seed=seed, device=device, after_batch=aug)
-    vdl = SegDL(valid, bs=_valid_bs(valid, bs, crop), seed=seed, device=device, after_batch=[ToInput()])
+    vdl = SegDL(valid, bs=valid.at_once(bs, crop), seed=seed, device=device, after_batch=[ToInput()])
     dls = DataLoaders(tdl, vdl, path=path, device=device)
     dls.labels,dls.vocab,dls.size,dls.n_in,dls.how = train.labels,list(train.labels.names),train.size,train.channels,train.how
     return dls
@@ -258,24 +257,10 @@ def _window(train, crop, scale, sharp, augment, bs):
         raise PixsegError(f"crop {crop} and sharp {sharp:g} are about augmented windows: leave them out, or augment")
     for name,o in dict(crop=crop, scale=scale).items():
         if isinstance(o, str) and o != 'auto': raise PixsegError(f"{name} is {o!r}: give two numbers, or 'auto'")
-    size,mixed = train.usual,train.size is None
-    if mixed and crop is None: crop = 'auto'
+    size = train.usual
     crop = size if crop is None or not augment else default_crop(size) if crop == 'auto' else tuple(crop)
-    if mixed: _say_sizes(train, crop, augment or bs == 1)
+    train.say_sizes(crop, augment or bs == 1)
     return crop,default_scale(size, crop) if scale == 'auto' else scale
-
-def _say_sizes(train, crop, fine):
-    "Tell how frames of several sizes are learned from."
-    sizes = sorted(set(train.sizes), key=lambda s: (s[0]*s[1], s))
-    few = f"photographs of {len(sizes)} sizes, {sizes[0][0]}x{sizes[0][1]} to {sizes[-1][0]}x{sizes[-1][1]}"
-    if not fine: raise PixsegError(f"{few}, do not fit into one batch as they are: give a size=(H, W) for all, or augment")
-    tell(f"{few}: learned from by windows of {crop[0]}x{crop[1]}, judged at their own size; a size (--size HxW) brings all to one", key=(few, crop))
-
-def _valid_bs(valid, bs, crop, most=2**22):
-    "How many whole frames are validated at once."
-    if valid.size is None: return 1 # sizes differ: one after the other
-    frame = valid.size[0]*valid.size[1]
-    return max(1, min(len(valid), 2*bs*crop[0]*crop[1]//frame, most//frame))
 
 # %% ../nbs/02_data.ipynb #00000026
 def _check_enough(train:SegData, valid:SegData, bs:int)->None:

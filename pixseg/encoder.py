@@ -21,7 +21,7 @@ from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
 from .labels import PixsegError
-from .unet import UpBlock, check_config, check_input, enlarge_logits, for_channels, init_weights
+from .unet import UpBlock, check_config, check_input, enlarge_logits, init_weights
 
 # %% ../nbs/04_encoder.ipynb #00000008
 def _why_not(name, error):
@@ -122,8 +122,8 @@ class EncoderUNet(nn.Module):
         n_in:int=3, # channels of the photographs
     ):
         super().__init__()
-        self.config = check_config(dict(n_classes=n_classes, encoder=encoder, pretrained=False, decoder=tuple(decoder),
-                                        norm=norm, up=up, head=head, n_in=n_in))
+        self.config = dict(n_classes=n_classes, encoder=encoder, pretrained=False, decoder=tuple(decoder), norm=norm, up=up, head=head, n_in=n_in)
+        check_config(self.config)
         self.encoder = make_encoder(encoder, n_in)
         chs, self.min_size = self.encoder.feature_info.channels(), self.encoder.feature_info.reduction()[-1]
         _check_decoder(decoder, self.min_size)
@@ -132,7 +132,7 @@ class EncoderUNet(nn.Module):
         self.head = nn.Conv2d(decoder[-1], n_classes, head, padding=head//2)
         for part in (self.ups, self.head): init_weights(part)
         if pretrained: load_encoder_weights(self.encoder, encoder, n_in)
-        self.mean, self.std = (for_channels(self.encoder.pretrained_cfg[k], n_in) for k in ('mean', 'std'))
+        self.mean, self.std = (tuple(self.encoder.pretrained_cfg[k]) for k in ('mean', 'std'))
 
 # %% ../nbs/04_encoder.ipynb #00000028
 def _check_decoder(decoder, stride):

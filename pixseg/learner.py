@@ -76,8 +76,7 @@ def seg_learner(
     **kwargs # passed on to fastai's `Learner`
 )->SegLearner: # ready for `fit_one_cycle`
     "A fastai `Learner` with loss, metrics, normalisation and precision set for segmentation."
-    labels = dls.labels
-    model = UNet(labels.n, n_in=dls.n_in) if model is None else model
+    labels,model = dls.labels,UNet(dls.labels.n, n_in=dls.n_in) if model is None else model
     if loss_func is None:
         counts = class_counts(dls.train.dataset.masks, labels.n) if weights else None
         weight = class_weights(counts, weights).to(dls.device) if weights else None

@@ -141,7 +141,7 @@ def _check_card(
     if card['config'].get('n_classes') != labels.n:
         raise PixsegError(f"the card of {name} names {labels.n} classes for {card['config'].get('n_classes')!r} outputs: {remedy}")
     for key in ('mean', 'std'):
-        if len(card[key]) != (n := card['config'].get('n_in', 3)):
+        if len(card[key]) not in (3, n := card['config'].get('n_in', 3)): # three stand for more, again and again
             raise PixsegError(f"the card of {name} has {len(card[key])} numbers as {key!r}, but a photograph has {n} channels: {remedy}")
     return card
 

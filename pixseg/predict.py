@@ -41,7 +41,7 @@ def to_input(
     x = torch.from_numpy(np.stack(imgs)).permute(0, 3, 1, 2)
     if tuple(x.shape[-2:]) != (h, w): x = F.interpolate(x, (h, w), mode='bilinear', antialias=True)
     # a row of pixels as one long vector: three channels alone are too few for a vector unit
-    row = lambda o: torch.tensor(o, dtype=torch.float32, device=device).repeat(w)
+    row = lambda o: torch.tensor(np.resize(o, c), dtype=torch.float32, device=device).repeat(w)
     x = x.to(device).permute(0, 2, 3, 1).reshape(-1, h, c*w).float()
     x = x.sub_(row(model.mean)*255).div_(row(model.std)*255)
     return x.view(-1, h, w, c).permute(0, 3, 1, 2).contiguous(memory_format=memory_format(device))

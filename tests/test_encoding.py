@@ -240,8 +240,8 @@ def test_more_classes_than_a_byte_can_number(tmp_path):
 
 
 def test_arrays_are_no_images(tmp_path):
-    np.save(tmp_path/'m.npy', np.zeros((3, 3)))
-    with pytest.raises(BadImage, match='m.npy holds arrays and is no image: masks are read from PNG, TIFF'): look_at_mask(tmp_path/'m.npy')
+    np.savez(tmp_path/'m.npz', np.zeros((3, 3)))
+    with pytest.raises(BadImage, match='m.npz holds several arrays and is no image: masks are read from PNG, TIFF'): look_at_mask(tmp_path/'m.npz')
 
 
 def test_a_photograph_among_masks_is_told(tmp_path):
@@ -280,6 +280,15 @@ def test_known_colors(tmp_path):
     assert voc_colors()[1:3] == ((128, 0, 0), (0, 128, 0)) and voc_colors()[20] == (0, 64, 128) and voc_colors()[255] == (224, 224, 192)
     got, labels, _, _ = decided([written(np.array([[(0, 0, 0), (9, 200, 0)]], np.uint8), tmp_path/'o.png')], ['polyp'])
     assert got[0].tolist() == [[0, 1]] and labels.names == ('background', 'polyp')
+
+
+def test_a_list_of_colors_says_what_greys_are(tmp_path):
+    names = ClassNames(('cell', 'background', 'edge', 'dirt'), ((255,)*3, (0,)*3, (100,)*3, (9, 8, 7)), origin='class_dict.csv')
+    for i, values in enumerate(([0, 255], [0, 100, 255])):
+        (tmp_path/str(i)).mkdir()
+        ids, labels, notes, _ = both(tmp_path/str(i), values, names=names)
+        assert ids[0][0].tolist() == [{255: 0, 0: 1, 100: 2}[v] for v in values] and labels.names == names.names and 'greys of class_dict.csv' in notes[0]
+    assert both(tmp_path, [0, 1, 2, 3], names=names)[3] == MaskCode() # ids, though the list has colours
 
 
 def test_a_black_file_among_colors_is_black(tmp_path):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixseg.io.forms import Entry, Found, Photos, Tree, add_ring, class_names, clean, find_annotations, only_boxes, read_cvat, read_labelme, read_runs, read_via, read_voc, read_yolo, split_of
+from pixseg.io.annotations import Entry, Found, Photos, Tree, add_ring, clean, only_boxes, read_cvat, read_labelme, read_runs, read_via, read_voc, read_yolo, split_of
+from pixseg.io.forms import Annotated, class_names, find_annotations
 from pixseg.io.images import BadImage
 from pixseg.io.polygons import mask_polygons, object_ids, one_ring, simplify, to_coco, to_geojson, to_labelme, to_yolo, yolo_names
 from pixseg.io.shapes import Shape, Shapes, fill_counts, fill_ellipse, fill_rings, pairs_to_counts, ring, unpack_counts
@@ -131,6 +132,7 @@ def test_shapes_of_another_size_are_refused():
     s = Shapes(Path('a.json'), 'a.jpg', (24,32), ())
     with pytest.raises(BadImage, match='24x32, but the photograph is 48x64'): s.draw(SIZE)
     assert s.draw().shape == (24,32)
+    with pytest.raises(BadImage, match='EXIF'): s.draw((32,24))
     with pytest.raises(ValueError, match='give `size`'): Shapes(Path('a.json'), 'a.jpg', None, ()).draw()
 
 
@@ -247,7 +249,7 @@ def test_coco_as_it_is_downloaded(tmp_path):
         put(tmp_path/'annotations'/f'person_keypoints_{s}2017.json', coco([f'{s[0]}{i}.jpg' for i in range(n)], []))
     a = find_annotations(tmp_path)
     assert {k: len(v) for k,v in a.splits.items()} == dict(train=3, val=2) and a.problems == []
-    assert a.names.names == ('background','person','brush') and a.form == 'COCO polygons'
+    assert isinstance(a, Annotated) and a.names.names == ('background','person','brush') and a.form == 'COCO polygons'
     assert np.bincount(only(a, 'val').draw(SIZE).ravel()).tolist() == [H*W-240, 0, 240]
     assert a.notes[-1] == '3 photographs listed with no area: all background'
 
@@ -368,7 +370,7 @@ def test_all_that_labelme_draws(tmp_path):
     assert a.names.names == ('background','bits','poly','rect','round') and a.problems == []
     n = np.bincount(only(a).draw(SIZE).ravel())
     assert n[1:4].tolist() == [6, 100, 100] and abs(n[4]-np.pi*25) < 4
-    assert '1 line, 1 point enclose nothing: left out' in a.notes
+    assert 'shapes that enclose nothing left out: 1 line, 1 point' in a.notes
 
 
 def test_labelme_draws_in_its_order_and_knows_void(tmp_path):
@@ -411,7 +413,7 @@ def test_all_that_cvat_draws(tmp_path):
     m = only(a).draw(SIZE)
     assert m[5:15,5:15].min() == 2 and (m == 1).sum() == 1500
     assert m[10:12,50:54].tolist() == [[0,0,2,2],[2,2,0,0]] and m[23,50] == 2 and m[30,57] == 0
-    assert '1 polyline enclose nothing: left out' in a.notes
+    assert 'shapes that enclose nothing left out: 1 polyline' in a.notes
 
 
 def test_cvats_boxes(tmp_path):
@@ -422,7 +424,7 @@ def test_cvats_boxes(tmp_path):
     with pytest.raises(PixsegError, match='boxes only'): find_annotations(tmp_path)
     put(tmp_path/'annotations.xml', CVAT.format(image.format(box.format('rotation="90"')+'<polygon label="road" points="30,30;40,30;40,40;30,40"/>')))
     a = find_annotations(tmp_path)
-    assert any('1 box is filled' in n for n in a.notes)
+    assert any('1 rectangle filled' in n for n in a.notes)
     assert (only(a).draw(SIZE)[7:17,13:17] == 2).all()
     put(tmp_path/'annotations.xml', CVAT.format('<track id="0" label="car"/>'))
     with pytest.raises(PixsegError, match='CVAT for images'): find_annotations(tmp_path)

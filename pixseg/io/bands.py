@@ -9,7 +9,6 @@ __all__ = ['Head', 'tiff_pages', 'load_array', 'file_head', 'NeedsPackage', 'ope
 # %% ../../nbs/io/bands.ipynb #06e5d74f
 import struct
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np

@@ -35,7 +35,7 @@ class MaskLook(NamedTuple):
     shared:int=0 # 'stack': pixels in more than one of them
     bare:int=0 # 'stack': pixels in none of them
 
-# %% ../../nbs/io/encoding.ipynb #0ef84d8a
+# %% ../../nbs/io/encoding.ipynb #b12272f6
 def look_at_mask(
     mask, # path of a file; or a tuple of paths, one for each class, `None` where a class has none
 )->MaskLook: # values, colours and pixels
@@ -45,12 +45,13 @@ def look_at_mask(
     n = count_pages(mask)
     return _look_at_stack(_opened(mask)) if n > 1 else _look(im, mask)
 
-def _opened(mask, *args):
+def _opened(mask, size=None, turn=0):
     "Path, image and decision of every part of a stack: its files, or the pages of its file."
     parts = mask if isinstance(mask, tuple) else range(count_pages(mask))
     at = [(p, 0) if isinstance(mask, tuple) else (mask, p) for p in parts]
-    return [None if p is None else (p, *open_mask(p, *(args or (None, 0)), page=page)) for p,page in at]
+    return [None if p is None else (p, *open_mask(p, size, turn, page)) for p,page in at]
 
+# %% ../../nbs/io/encoding.ipynb #53853400
 def _look(im, path):
     "What a decoded mask holds."
     kw = dict(size=(im.height, im.width), lossy=is_lossy(im), bits=im.mode == '1')
@@ -66,8 +67,8 @@ def _look(im, path):
 
 def _count(values):
     "Pixels for each value; nothing if there are thousands of values."
-    if values.dtype.kind == 'u' or values.size and 0 <= values.min() <= values.max() < 65536:
-        n = np.bincount(values.ravel())
+    if values.dtype == np.uint8 or values.size and 0 <= values.min() <= values.max() < 65536:
+        n = np.array(Image.fromarray(values).histogram()) if values.dtype == np.uint8 else np.bincount(values.ravel())
         found = np.flatnonzero(n)
         n = n[found]
     else: found,n = np.unique(values, return_counts=True)
@@ -135,7 +136,7 @@ def count_classes(
         n = max(n, v+1)
     return n
 
-# %% ../../nbs/io/encoding.ipynb #1e4f751a
+# %% ../../nbs/io/encoding.ipynb #73b0bf28
 def _coded(s, to, names=None, **code):
     "Code and labels for a table from value to id, or to `_VOID`."
     names,void = list(names or s.names or [f'class {i}' for i in range(max(to.values())+1)]),s.void
@@ -150,6 +151,7 @@ def _coded(s, to, names=None, **code):
     labels = Labels(names, colors, void) if colors else name_labels(names, void)
     return MaskCode(**{'kind': 'ids', 'table': table, **code}),labels,s.notes
 
+# %% ../../nbs/io/encoding.ipynb #4c6179fd
 def check_number(
     n:int, # how many classes
     origin:str, # who says so
@@ -205,6 +207,16 @@ def _black_white(s):
     s.notes.append(f"masks are black and white: 0 is '{s.called(0)}', {white} is '{s.called(1)}'")
     return _coded(s, {0:0, white:1})
 
+# %% ../../nbs/io/encoding.ipynb #bf2ad9d3
+def _by_greys(s):
+    "Values that are greys of the list of colours."
+    colors = s.given and s.given.colors or ()
+    exact = {c[0]:i for i,c in enumerate(colors) if len({*c}) == 1}
+    others = [v for v in s.values if v not in exact]
+    if len(exact) < 2 or s.values[-1] < s.n or others not in ([], [s.mark]): return None
+    s.notes.append(f"values in the masks are the greys of {_origin(s)}: {_listed(s, exact)}")
+    return _coded(s, {**exact, **_voids(s, others)})
+
 # %% ../../nbs/io/encoding.ipynb #26e91f63
 def _smoothed(s):
     "Black and white with shades between: the border is half way."
@@ -231,11 +243,11 @@ def _refuse_lossy(s):
     "A JPEG that is not black and white."
     if s.lossy: raise lossy(s.lossy)
 
-# %% ../../nbs/io/encoding.ipynb #5a556c54
+# %% ../../nbs/io/encoding.ipynb #4806440a
 def _zero_void(s):
     "ADE20K: the classes begin at 1, and 0 is void."
     if not s.zero_is_void or s.void is not None or s.marks and s.mark is None: return None
-    names = s.names or tuple(f'class {i}' for i in range(1, max([*s.rest, 1])+1))
+    names = s.names or tuple(f'class {i}' for i in range(1, min(max([*s.rest, 1]), 255)+1))
     if s.rest and not 0 <= s.rest[0] <= s.rest[-1] <= len(names): return None
     s.notes.append("0 in the masks is void, the classes begin at 1, as in ADE20K")
     s.void,to = 0,{i:i for i in range(len(names)+1)}
@@ -281,7 +293,8 @@ def _instances(s):
     if s.indices: return _coded(s, {0:0, **dict.fromkeys(range(1, 256), 1)})
     return _coded(s, {0:0, 1:1}, kind='threshold', table=(), threshold=1)
 
-# %% ../../nbs/io/encoding.ipynb #13b15cf9
+# %% ../../nbs/io/encoding.ipynb #9588a4b1
+@lru_cache(None)
 def voc_colors()->tuple[tuple[int,int,int],...]: # 256 RGB colours
     "Pascal VOC's colour map: bits of the id are dealt out to red, green and blue, the highest first."
     bit = lambda i,k: sum((i >> 3*j+k & 1) << 7-j for j in range(8))
@@ -357,14 +370,14 @@ def _by_ids_divided(s, to):
     s.notes.append(_number(far[0]))
     return _coded(s, {**to, **_voids(s, marks)}, kind='divide', divisor=1000)
 
-# %% ../../nbs/io/encoding.ipynb #4f49e076
+# %% ../../nbs/io/encoding.ipynb #2cb5c56a
 def _strays(s, to=None):
     "Ids, but for some files."
     to = to or _ids(s)
     mark = [v for v in s.marks if v not in to][:1] if s.mark is not None else []
     bad = [(p, c) for p,c in s.files if not {*c} <= {*to, *mark}]
     if 2*len(bad) >= len(s.files): _refuse(s, bad[0], to)
-    s.notes.append(_odd(s, bad, 'values'))
+    if bad: s.notes.append(_odd(s, bad, 'values'))
     return _coded(s, {**to, **_voids(s, mark)})
 
 def _odd(s, bad, what):
@@ -381,14 +394,14 @@ def _refuse(s, bad, to):
 
 _say_colors = "`--colors FILE` with a line `name r g b` for each class (`colors=` in Python)"
 
-# %% ../../nbs/io/encoding.ipynb #26f140f5
+# %% ../../nbs/io/encoding.ipynb #de781b37
 def _decide_numbers(s):
     "Which ids the values are."
     if s.names and len(s.names) == 1 and s.void is None: s = _with_background(s)
     divided = lambda *rules: lambda s: _divided(s, rules)
     if s.lossy: rules = (_smoothed, _refuse_lossy)
-    elif s.names: rules = (_by_ids, _zero_void, _black_white, _plain, divided(_plain), _from_one, _instances, _smoothed,
-                           _gaps, divided(_gaps), _strays)
+    elif s.names: rules = (_by_ids, _zero_void, _by_greys, _black_white, _plain, divided(_plain), _from_one, _instances,
+                           _smoothed, _gaps, divided(_gaps), _strays)
     else: rules = (_zero_void, _black_white, _smoothed, _plain, divided(_plain, _sparse), _sparse, _not_masks)
     return next(filter(None, (rule(s) for rule in rules)))
 
@@ -409,7 +422,7 @@ def _not_masks(s):
     raise BadImage(s.first(v), f"has the value {v}, and all masks together have {len(s.values)} values, with gaps",
                    "write the names of the classes into codes.txt, one a line; or give masks that are not smoothed")
 
-# %% ../../nbs/io/encoding.ipynb #789ef7fc
+# %% ../../nbs/io/encoding.ipynb #246c0e53
 def _decide_colors(s):
     "Which ids the colours are."
     if s.lossy: raise lossy(s.lossy)
@@ -424,6 +437,7 @@ def _decide_colors(s):
     if bad: s.notes.append(_odd(s, bad, 'colours'))
     return _with_colors(s, to)
 
+# %% ../../nbs/io/encoding.ipynb #be1d5fd7
 def _color_list(s):
     "Colour -> id, from the names' colours or from known ones."
     known = {**dict(zip(CAMVID32, CAMVID32.colors)), **dict(zip(CAMVID, CAMVID.colors))}
@@ -445,7 +459,7 @@ def _color_list(s):
     raise BadImage(s.files[0][0], f"has colours, and nothing says which class they are. There are {found}",
                    f"say it with {_say_colors}")
 
-# %% ../../nbs/io/encoding.ipynb #6bda3bbc
+# %% ../../nbs/io/encoding.ipynb #9f8024ad
 def _hex(rgb): return '#{:02X}{:02X}{:02X}'.format(*rgb)
 
 def _one_each(s, colors):
@@ -457,6 +471,7 @@ def _one_each(s, colors):
             raise PixsegError(f"{_origin(s)} gives {twice}: change one of them")
     return to
 
+# %% ../../nbs/io/encoding.ipynb #21519fac
 def strange_color(
     mask, # its path
     color, # RGB
@@ -471,6 +486,7 @@ def strange_color(
     return BadImage(mask, f"{what}; the nearest is {name}{near}",
                     "add a line `name r g b` for it to the list of colours, or export the mask without smoothing")
 
+# %% ../../nbs/io/encoding.ipynb #d7b57e6d
 def _with_colors(s, to):
     "Code and labels for a table from colour to id."
     if s.given is None or not s.given.colors:
@@ -515,7 +531,7 @@ def _by_color(look):
     for v,n in look.counts.items(): c[look.palette.get(v, (0, 0, 0)) if look.palette else (v*white,)*3] += n
     return dict(c)
 
-# %% ../../nbs/io/encoding.ipynb #f9659424
+# %% ../../nbs/io/encoding.ipynb #756d2b0a
 def decide_code(
     looks, # (path, `MaskLook`) of every mask of a data set
     names:ClassNames|None=None, # what is known about its classes; `None`: nothing
@@ -534,6 +550,7 @@ def decide_code(
              lossy=next((p for p,o in looks if o.lossy), None))
     return _decide(looks, form, clash, s)
 
+# %% ../../nbs/io/encoding.ipynb #b9e407fe
 def _decide(looks, form, clash, s):
     "The decision for a form."
     files = [(p, _by_color(o)) for p,o in looks]
@@ -548,8 +565,9 @@ def _decide(looks, form, clash, s):
     try: return _decide_colors(_Colors(files, **s))
     except BadImage as e:
         if not clash or 'nothing says' not in e.what: raise
-        raise BadImage(*clash, f"say which colour is which class: {_say_colors}") from None
+        raise BadImage(clash[0], clash[1], f"say which colour is which class: {_say_colors}") from None
 
+# %% ../../nbs/io/encoding.ipynb #c7e6fcb7
 def _without_photographs(looks):
     "The looks at what may be masks, and a note if there were others; raises if most are not."
     odd = [(p, o) for p,o in looks if not o.counts]
@@ -564,6 +582,7 @@ def _photograph(path, n, what):
     return BadImage(path, f"is no mask: {n} {what} are those of a photograph, or of smoothed edges",
                     "give the masks, exported without smoothing")
 
+# %% ../../nbs/io/encoding.ipynb #b4fe2110
 class _Colors(_Seen):
     "The same for colours, which have no order."
     def __post_init__(self):
@@ -579,7 +598,7 @@ def _greys_of_palettes(s):
     colors = tuple(((v, v, v), i) for v,i in table if 0 <= v < 256)
     return MaskCode('colors', colors=colors),labels,[*notes, "shades of grey in palettes are taken as values"]
 
-# %% ../../nbs/io/encoding.ipynb #3548697d
+# %% ../../nbs/io/encoding.ipynb #5a3db48d
 def decide_stack(
     looks, # (path or paths, `MaskLook` of kind 'stack') of every mask
     names:ClassNames|None=None, # one for each file or page, in their order, perhaps with the background before them
@@ -607,6 +626,7 @@ def decide_stack(
     return MaskCode('stack', table=() if all(v == i for v,i in to.items()) else tuple(sorted(to.items())),
                     threshold=_stack_threshold(looks)),name_labels(called, void),notes
 
+# %% ../../nbs/io/encoding.ipynb #ff428a95
 def _one(path): return next(p for p in path if p is not None) if isinstance(path, tuple) else path
 
 def _overlap(looks):

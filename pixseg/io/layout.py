@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['Layout', 'say_no_masks', 'find_layout']
 
-# %% ../../nbs/io/layout.ipynb #d28a3ba2
+# %% ../../nbs/io/layout.ipynb #4e77595b
 import os
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -38,7 +38,7 @@ class Layout:
     @property
     def problems(self)->list[Problem]: return [o for ps in self.by_split.values() for o in ps]
 
-# %% ../../nbs/io/layout.ipynb #ce039037
+# %% ../../nbs/io/layout.ipynb #8c6bfd5e
 _junk = {'__macosx', '@eadir', '$recycle.bin', '__pycache__', 'node_modules'}
 _texts = ('.txt', '.csv', '.tsv', '.json', '.xml', '.yaml', '.yml', '.names', '.pbtxt')
 
@@ -48,47 +48,50 @@ class _Folder(NamedTuple):
     images:list[str] # file names, sorted
     kinds:Counter # what else is in it
 
-def _scan(root, parts, seen):
+def _scan(path, parts):
     "A folder, the text files in it and the folders in it."
-    path,images,kinds,texts,below = os.path.join(root, *parts),[],Counter(),[],[]
-    real = os.path.realpath(path)
-    if real in seen: return None,[],[] # a link that leads back
-    seen.add(real)
+    images,kinds,texts,below = [],Counter(),[],[]
     try: entries = sorted(os.scandir(path), key=lambda e: e.name)
     except OSError as e: raise PixsegError(f"{path} cannot be looked into ({e.strerror}): check its permissions") from e
-    for e in entries:
-        kind = file_kind(e)
+    for o in entries:
+        kind = file_kind(o)
         if kind == 'folder':
-            if e.name.lower() not in _junk: below.append((*parts, e.name))
-        elif kind and not is_names_file(e.name): kinds[kind] += 1
-        elif e.name.lower().endswith(IMAGE_TYPES): images.append(e.name)
-        if kind in _texts: texts.append(Path(path, e.name))
+            if o.name.lower() not in _junk: below.append((*parts, o.name))
+        elif kind and not is_names_file(o.name): kinds[kind] += 1
+        elif o.name.lower().endswith(IMAGE_TYPES): images.append(o.name)
+        if kind in _texts: texts.append(Path(path, o.name))
     return _Folder(parts, images, kinds),texts,below
 
-# %% ../../nbs/io/layout.ipynb #1f575454
+# %% ../../nbs/io/layout.ipynb #443a6167
 def _walk(root, deepest=8):
     "Every folder with what is in it, and all text files."
-    folders,texts,todo,seen = [],[],[()],set()
+    folders,texts,todo = [],[],[((), ())]
     while todo:
-        folder,more,below = _scan(root, todo.pop(), seen)
-        if folder is None: continue
+        parts,way = todo.pop()
+        path = os.path.join(root, *parts)
+        if (real := os.path.realpath(path)) in way: continue # a link that leads back
+        folder,more,below = _scan(path, parts)
         folders.append(folder)
         texts += more
-        if len(folder.parts) < deepest: todo += below[::-1]
+        if len(parts) < deepest: todo += [(o, (*way, real)) for o in below[::-1]]
     return folders,texts
 
-# %% ../../nbs/io/layout.ipynb #d077bca7
+# %% ../../nbs/io/layout.ipynb #4c973790
 _vocabulary = dict(
-    train='train training trn tr trainset trainval', val='val valid validation validate vl dev valset evaluation', test='test testing tst ts te testset',
-    photo='image images img imgs jpegimages photo photos photograph photographs picture pictures pic pics frame frames input inputs rgb leftimg8bit '
-          'raw src scan scans x sat',
-    mask='mask masks label labels labelled labeled labeling annotation annotations annotated annot annots ann anns anno annos gt gts gtfine gtcoarse '
-         'groundtruth truth segmentation segmentations segmentationclass segmentationclassaug seg segs segmap segmaps segmask target targets y '
-         'trimap trimaps matte mattes manual',
-    color='color colors colour colours colored coloured vis visual visualization visualisation visualized preview overlay overlays human',
-    extra='object objects instance instances instanceids panoptic polygon polygons edge edges boundary boundaries contour contours depth weights',
-    filler='dir folder data dataset set the of for png jpg jpeg tif tiff bmp gif file files original orig all semantic binary final new machine class '
-           'classes id ids trainids labelids resized cropped small large bit fine coarse ground st nd rd first second autosplit list names split splits default')
+    train='train training trn tr trainset trainval', val='val valid validation validate vl dev valset evaluation',
+    test='test testing tst ts te testset',
+    photo='image images img imgs jpegimages photo photos photograph photographs picture pictures pic pics frame frames '
+          'input inputs rgb leftimg8bit raw src scan scans x sat',
+    mask='mask masks label labels lbl lbls labelled labeled labeling annotation annotations annotated annot annots ann '
+         'anns anno annos gt gts gtfine gtcoarse groundtruth truth segmentation segmentations segmentationclass '
+         'segmentationclassaug seg segs segmap segmaps segmask target targets y trimap trimaps matte mattes manual',
+    color='color colors colour colours colored coloured vis visual visualization visualisation visualized preview overlay '
+          'overlays human',
+    extra='object objects instance instances instanceids panoptic polygon polygons edge edges boundary boundaries contour '
+          'contours depth weights',
+    filler='dir folder data dataset set the of for png jpg jpeg tif tiff bmp gif file files original orig org all semantic '
+           'binary final new machine class classes id ids trainids labelids resized cropped small large bit fine coarse '
+           'ground st nd rd first second autosplit list names split splits default')
 _vocabulary = {word:kind for kind,words in _vocabulary.items() for word in words.split()}
 _splits = ('train', 'val', 'test')
 
@@ -101,12 +104,15 @@ def _tokens(name):
         words += [o] if cut is None else [o[:cut], o[cut:]]
     return words
 
-# %% ../../nbs/io/layout.ipynb #f68e3740
+# %% ../../nbs/io/layout.ipynb #e80b2893
 class _Meaning(NamedTuple):
     split:str='' # train, val, test, or the name of a split that only its folders know; '': none
     role:str='' # photo, mask, extra: neither, but made of masks; '': none
     rank:int=0 # of masks, the lowest is taken
     sure:bool=True # whether all words are known
+
+@lru_cache(None)
+def _sure(name): return m if (m := _meaning(name)).sure else _Meaning()
 
 @lru_cache(None)
 def _meaning(name):
@@ -121,7 +127,7 @@ def _meaning(name):
     rank = 3 if {'nd', 'second'} & set(words) else 2 if 'color' in kinds else 0 if 'manual' in words else 1
     return _Meaning(split, role, rank if role == 'mask' else 0, None not in kinds)
 
-# %% ../../nbs/io/layout.ipynb #447d5df4
+# %% ../../nbs/io/layout.ipynb #fd1e06ce
 class _Place(NamedTuple):
     "What a folder is for."
     split:str
@@ -148,13 +154,15 @@ def _place(folder, siblings, loose):
         m = _meaning(name)
         if not (m.split or m.role) or not (m.sure or loose): m = _own_split(name, siblings[folder.parts[:i]]) or _Meaning()
         if role in ('mask', 'extra') or role and m.role == 'extra': m = m._replace(role='')
+        said = [_sure(o).split for o in siblings[folder.parts[:i]]] if role == 'mask' and m.split else []
+        if len(said) > 1 and sum(map(bool, said)) == 1: m = _Meaning() # a class called train
         if m.split or m.role: split,role,rank,known = m.split or split,m.role or role,m.rank if m.role else rank,i+1
         else: rest.append((i, name))
     unknown = {i for i,_ in rest}
     sign = tuple('*' if i in unknown else o for i,o in enumerate(folder.parts[:known]))
     return _Place(split, role, rank, folder.parts[:known], sign, tuple(unicodedata.normalize('NFC', o) for _,o in rest), folder)
 
-# %% ../../nbs/io/layout.ipynb #c05c453d
+# %% ../../nbs/io/layout.ipynb #9532ba79
 def _places(folders, loose):
     "What every folder is for."
     siblings = defaultdict(list)
@@ -163,7 +171,7 @@ def _places(folders, loose):
     places = [_place(f, siblings, loose) for f in folders]
     own = {p.split for p in places} - {*_splits, ''}
     if not own or {p.split for p in places if p.folder.images} & {*_splits}: return places
-    return [p._replace(split='', rest=(p.split, *p.rest) if len(own) > 1 else p.rest) if p.split in own else p for p in places]
+    return [p._replace(split='', sign=('*',), rest=(p.split, *p.rest) if len(own) > 1 else p.rest) if p.split in own else p for p in places]
 
 # %% ../../nbs/io/layout.ipynb #b3f97ba1
 def _one_sign(root, places, what):
@@ -189,7 +197,7 @@ def _photos_of(root, places):
         or [p for p in places if p.role == 'photo']
     return _one_sign(root, photos, 'photographs') if places and (places[0].split or photos and photos[0].role) else photos
 
-# %% ../../nbs/io/layout.ipynb #26aad956
+# %% ../../nbs/io/layout.ipynb #f69a5237
 def _around(stem, cores, whole=True):
     "The name in a mask's name, and what stands before and behind it; `None` if no photograph is called so."
     if whole and stem in cores: return stem,('', '')
@@ -204,7 +212,7 @@ def _affix_rank(affix):
     "How much an affix looks like a mask's: 1 best, 3 usual, 4 unknown, 8 coloured, 9 no mask."
     text = ''.join(affix)
     words = set(_tokens(text))
-    if not text or text in ('_P', '_L', '-P', '-L'): return 3
+    if not text or text in ('_P', '_L', '-P', '-L') or text.lower() in IMAGE_TYPES: return 3
     m = _meaning(text)
     if m.role == 'extra' or words & {'instance', 'instances', 'polygon', 'polygons', 'panoptic'}: return 9
     if m.role != 'mask': return 8 if m.role == '' and any(_vocabulary.get(o) == 'color' for o in words) else 4
@@ -232,38 +240,47 @@ def _core(stem, heads, tails):
         if stem.startswith(h) and len(stem) > len(h): stem = stem[len(h):]; break
     return stem
 
-# %% ../../nbs/io/layout.ipynb #587bb2cc
+# %% ../../nbs/io/layout.ipynb #62960b6d
 class _Names(NamedTuple):
     "How the names of photographs and masks are cut."
     photos:tuple # heads and tails of photographs
-    masks:dict # stem of a mask -> (name, affix)
+    masks:dict # stem of a mask -> (name, affix); `None` for those that are none
     affixes:tuple=() # those of masks that are taken, the best first
     each:tuple=() # affixes that stand for a class each
 
 def _cut_names(photos, masks):
     "Look for the cut that pairs the most photographs."
-    best,score = None,-1
+    best,score = None,(-1, 0)
     for heads,tails in _photo_affixes(photos):
         cores = {_core(o, heads, tails) for o in photos}
         found = {o:hit for o in masks if (hit := _around(o, cores))}
         counts = Counter(a for _,a in found.values())
-        kept = {a for a,n in counts.items() if _affix_rank(a) < 9 and (_affix_rank(a) != 4 or 2*n >= min(len(cores), max(counts.values())) and n > (len(cores) > 1))}
-        found = {o:hit for o,hit in found.items() if hit[1] in kept}
-        n = len({core for core,_ in found.values()})
-        if n > score: best,score = _Names((heads, tails), found, tuple(sorted(kept, key=lambda a: (_affix_rank(a), a)))),n
+        bare = {a:(a[0], re.sub(r'[_\-. ]?\d+$', '', a[1])) for a in counts}
+        plain = {a:b for a,b in bare.items() if a != b and counts[b] > counts[a]} # second masks
+        found = {o:(core, plain.get(a, a)) for o,(core,a) in found.items()}
+        counts = Counter(a for _,a in found.values())
+        enough = max(1+(len(cores) > 1), min(len(cores), max(counts.values(), default=0))/2) # of an unknown one
+        kept = {a for a,n in counts.items() if _affix_rank(a) < 9 and (_affix_rank(a) != 4 or n >= enough)}
+        n = len({core for core,a in found.values() if a in kept})
+        found = {o:h if h[1] in kept else None for o,h in found.items() if h[1] in kept or _affix_rank(h[1]) == 9}
+        if (n, len(found)) > score:
+            order = tuple(sorted(kept, key=lambda a: (_affix_rank(a), a)))
+            best,score = _Names((heads, tails), found, order),(n, len(found))
         if n == len(cores): break
     return best
 
-# %% ../../nbs/io/layout.ipynb #83b3ea9f
+# %% ../../nbs/io/layout.ipynb #b649fb4a
 def _class_affixes(affixes, cores):
-    "Affixes that stand for a class each: words, every photograph has them all."
+    "Whether affixes stand for a class each: words that say nothing else, all of them behind most names."
     whole = set().union(*cores.values())
     words = {re.sub(r'[\W\d_]', '', ''.join(a)) for a in affixes}-{''}
-    return len(affixes) > 1 and len(words) == len(affixes) and all(_affix_rank(a) == 4 and 10*len(cores[a]) >= 9*len(whole) for a in affixes)
+    most = all(_affix_rank(a) == 4 and 2*len(cores[a]) > len(whole) for a in affixes)
+    return len(affixes) > 1 and len(words) == len(affixes) and most
 
 def _take_affixes(root, names, notes, file_of):
     "Settle which endings count, and which of the masks are passed over."
-    cores = {a:{c for c,b in names.masks.values() if a == b} for a in names.affixes}
+    cores = {a:{hit[0] for hit in names.masks.values() if hit and hit[1] == a} for a in names.affixes}
+    if n := sum(hit is None for hit in names.masks.values()): notes.append(f"{n} masks passed over, for they number objects, not classes")
     if _class_affixes(names.affixes, cores): return names._replace(each=names.affixes)
     taken,covered,say = [],set(),lambda a: f"{a[0]}NAME{a[1]}"
     for a in names.affixes:
@@ -276,11 +293,12 @@ def _take_affixes(root, names, notes, file_of):
             taken.append(a)
             covered |= cores[a]
         else: notes.append(f"{len(cores[a])} masks {say(a)} passed over, for there are {say(taken[0])}")
-    notes += [f"masks are called {say(a)}"+', and there are none without colours'*(_affix_rank(a) == 8) for a in taken if _affix_rank(a) in (4, 8)]
-    masks = {o:(hit if hit[1] in taken else None) for o,hit in names.masks.items()}
+    notes += [f"masks are called {say(a)}"+', and there are none without colours'*(r == 8)
+              for a in taken if (r := _affix_rank(a)) in (4, 8)]
+    masks = {o:hit if hit and hit[1] in taken else None for o,hit in names.masks.items()}
     return names._replace(masks=masks, affixes=tuple(taken))
 
-# %% ../../nbs/io/layout.ipynb #7fb69d6a
+# %% ../../nbs/io/layout.ipynb #b4cd5585
 class _File(NamedTuple):
     split:str
     rest:tuple[str,...]
@@ -296,28 +314,33 @@ def _files(places, cut):
                 yield _File(p.split, p.rest, got[0], '/'.join((*p.folder.parts, name)), got[1])
 
 def _common(files):
-    "How many leading folders all files share."
-    rests = {f.rest for f in files}
-    return len(os.path.commonprefix([list(o) for o in rests])) if rests else 0
+    "How many leading folders all files of a split share."
+    rests = defaultdict(set)
+    for f in files: rests[f.split].add(f.rest)
+    return {s:len(os.path.commonprefix([list(o) for o in r])) for s,r in rests.items()}
 
-def _readings(photos, masks, wild):
+def _readings(photos, masks, wild, near):
     "Ways to pair files: what a photograph and a mask are looked up by, the plainest first."
     where = (lambda f: '') if wild else (lambda f: f.split)
     plain = lambda f: (where(f), f.rest, f.core)
     yield 'plain',plain,plain
-    if any(f.kind for f in masks): return
+    if near: return
+    each = any(f.kind for f in masks)
     i,j = _common(photos),_common(masks)
-    if i or j: yield 'shared',lambda f: (where(f), f.rest[i:], f.core),lambda f: (where(f), f.rest[j:], f.core)
+    below = lambda n: lambda f: (where(f), f.rest[n[f.split]:], f.core)
+    if any((*i.values(), *j.values())): yield 'shared',below(i),below(j)
     for k in (-1, 0):
         kinds = {f.rest[k] for f in masks if f.rest}
-        if len(kinds) > 1 and all(f.rest for f in masks): yield k,plain,lambda f, k=k: (where(f), f.rest[1:] if k == 0 else f.rest[:-1], f.core)
-    yield 'flat',lambda f: (where(f), f.core),lambda f: (where(f), f.core)
+        rest = slice(1, None) if k == 0 else slice(-1)
+        if len(kinds) > 1 and not each and all(f.rest for f in masks):
+            yield k,plain,lambda f, rest=rest: (where(f), f.rest[rest], f.core)
+    if not each: yield 'flat',lambda f: (where(f), f.core),lambda f: (where(f), f.core)
 
-# %% ../../nbs/io/layout.ipynb #a4fcfa8f
-def _pair_up(photos, masks, wild, below):
-    "Photographs and masks by key, and the reading that was taken; `below`: whether folders below the masks may be classes."
+# %% ../../nbs/io/layout.ipynb #9eab744b
+def _pair_up(photos, masks, wild, below, near):
+    "Photographs and masks by key, and the reading; `below`: folders below masks may be classes, `near`: all lie side by side."
     best,score = None,-1
-    for how,of_photo,of_mask in _readings(photos, masks, wild):
+    for how,of_photo,of_mask in _readings(photos, masks, wild, near):
         if isinstance(how, int) and not below: continue
         ps,ms = defaultdict(list),defaultdict(list)
         for f in photos: ps[of_photo(f)].append(f)
@@ -330,6 +353,14 @@ def _pair_up(photos, masks, wild, below):
         if n > score: best,score = (how, ps, ms),n
         if n == len(ps): break
     return (*best, score)
+
+def _refuse_twice(root, photos, masks):
+    "Where no photograph has a mask: refuse folders that all have one for it."
+    known,seen = {(f.split, f.core) for f in photos},{}
+    for f in masks:
+        other = seen.setdefault((f.split, f.core), f)
+        if other.rest != f.rest and (f.split, f.core) in known:
+            raise PixsegError(f"{root} has {other.path} and {f.path}, and both may be the mask of {f.core}: keep one kind of them there")
 
 def _fold(ps, ms):
     "Give masks the keys of photographs that differ in capitals only; how many there were."
@@ -365,14 +396,15 @@ def _name(f, how, key):
     if how == 'objects' and f.rest[-1] == f.core: return '/'.join(f.rest)
     return '/'.join((*(key[1] if how == 'shared' else f.rest), f.core))
 
-# %% ../../nbs/io/layout.ipynb #c33d8087
-def _items(photos, masks, wild, below, notes):
+# %% ../../nbs/io/layout.ipynb #cc19cd59
+def _items(root, photos, masks, wild, below, near, notes):
     "Everything that was found, and the reading."
-    how,ps,ms,n = _pair_up(photos, masks, wild, below)
-    if not n and (found := _objects(photos, masks)):
+    how,ps,ms,n = _pair_up(photos, masks, wild, below, near)
+    if not n and not near and (found := _objects(photos, masks)):
         ps,ms,how = found[0],{k:[f._replace(kind=f.path) for f in o] for k,o in found[1].items()},'objects'
         notes.append("a photograph has many masks in its folder: taken for one object each, all of one class")
-    elif moved := _fold(ps, ms): notes.append(f"{moved} mask{'s'*(moved > 1)} matched without regard to capitals")
+    elif not n and not near: _refuse_twice(root, photos, masks)
+    if how != 'objects' and (moved := _fold(ps, ms)): notes.append(f"{moved} mask{'s'*(moved > 1)} matched without regard to capitals")
     elif how == 'flat': notes.append("masks are matched by file name, whatever folder the photograph lies in")
     items = []
     for k,fs in ps.items():
@@ -382,7 +414,9 @@ def _items(photos, masks, wild, below, notes):
     items += [_Item(fs[0].split, _name(fs[0], '', k), None, tuple(fs), (), k) for k,fs in ms.items() if k not in ps]
     return items,how
 
-# %% ../../nbs/io/layout.ipynb #ee6b5894
+# %% ../../nbs/io/layout.ipynb #900480b9
+_second = re.compile(r'[_\-. ]?\d+') # behind the name of a second mask
+
 def _apart(stems):
     "Which of some stems are masks'."
     for heads,tails in _photo_affixes(stems):
@@ -392,9 +426,10 @@ def _apart(stems):
         else: found = {o:hit[1] for o in stems if cores.get(o, o) == o and (hit := _around(o, cores, False))}
         counts = Counter(found.values())
         base = len(stems)-len(found)
-        masks = {o for o,a in found.items() if _affix_rank(a) not in (4, 9) or _affix_rank(a) == 4 and _meaning(''.join(a)).role == '' and
-                 counts[a] > 1 and 2*counts[a] >= base and re.search(r'[^\W\d_]', ''.join(a))}
-        if masks: return masks
+        word = lambda a: not _meaning(''.join(a)).role and re.search(r'[^\W\d_]', ''.join(a))
+        often = {a for a,n in counts.items() if _affix_rank(a) == 4 and n > 1 and 2*n >= base and word(a)}
+        masks = {o for o,a in found.items() if _affix_rank(a) not in (4, 9) or a in often}
+        if masks: return masks | {o for o in stems-masks if (hit := _around(o, masks, False)) and _second.fullmatch(hit[1][1])}
     return set()
 
 def _twins(places):
@@ -404,7 +439,7 @@ def _twins(places):
         for o in p.folder.images: files[p.folder.parts, os.path.splitext(o)[0]].add(os.path.splitext(o)[1].lower())
     return bool(files) and all(len(o) == 2 and len(o & {'.jpg', '.jpeg'}) == 1 for o in files.values())
 
-# %% ../../nbs/io/layout.ipynb #f697532b
+# %% ../../nbs/io/layout.ipynb #0d2e3eb3
 def _colors_of(root, places):
     "How many colours three of the files have; 256 for many."
     files = ['/'.join((*p.folder.parts, o)) for p in places for o in p.folder.images]
@@ -422,11 +457,12 @@ def _divide(root, places):
     part = lambda p,wanted: p._replace(folder=p.folder._replace(images=[o for o in p.folder.images if mine(o) == wanted]))
     photos,found = [part(p, False) for p in places],[part(p, True)._replace(role='mask') for p in places]
     if not any(p.folder.images for p in found): return None
-    weak = twins or not any(_affix_rank(a) < 4 for _,a in _cut_names(*({nfc(o) for p in ps for o in p.folder.images} for ps in (photos, found))).masks.values())
+    names = _cut_names(*({nfc(o) for p in ps for o in p.folder.images} for ps in (photos, found)))
+    weak = twins or not any(_affix_rank(a) < 4 for a in names.affixes)
     if weak and max(_colors_of(root, found)) >= min(_colors_of(root, photos)): return None
     return photos,found
 
-# %% ../../nbs/io/layout.ipynb #874b13dd
+# %% ../../nbs/io/layout.ipynb #1f864077
 def _resolve(line, known):
     "The photograph that a line means; `None` for none."
     for text in dict.fromkeys((line, re.split(r'[\s,;]+', line)[0])):
@@ -449,7 +485,9 @@ def _lists(root, texts, items):
     for o in items:
         for path in (o.photo, *(f.path for f in o.masks)):
             if path: known.setdefault(os.path.splitext(unicodedata.normalize('NFC', path))[0].split('/')[-1], o.name)
-    known.update({os.path.splitext(unicodedata.normalize('NFC', o.photo))[0]:o.name for o in items if o.photo}, **{o.name:o.name for o in items})
+    for o in items:
+        known[o.name] = o.name
+        if o.photo: known[os.path.splitext(unicodedata.normalize('NFC', o.photo))[0]] = o.name
     found = defaultdict(dict)
     for path in texts:
         m = _meaning(path.stem) if path.suffix.lower() == '.txt' else _Meaning()
@@ -464,7 +502,7 @@ def _lists(root, texts, items):
     if both and 'train' not in lists: lists['train'] = both
     return lists
 
-# %% ../../nbs/io/layout.ipynb #f67d9016
+# %% ../../nbs/io/layout.ipynb #13089491
 def _listed(root, items, lists, problems, notes):
     "Items of a pool in the splits that lists give them."
     rel = lambda p: p.relative_to(root).as_posix()
@@ -475,31 +513,33 @@ def _listed(root, items, lists, problems, notes):
         for o in lost:
             text = Path(o.replace('\\', '/')).name
             text = text[:text.rindex('.')] if text.lower().endswith(IMAGE_TYPES) else text
-            problems[split].append(Problem(rel(path), f"lists {text}, which is not in {folder}/", "remove the line, or add the file"))
+            what = f"lists {text}, which is not in {folder}/"
+            problems[split].append(Problem(rel(path), what, "remove the line, or add the file"))
         for n in names:
             if n in home: problems[split].append(Problem(rel(path), f"lists {n}, which {home[n].name} lists, too", "remove one of the lines"))
             else: home[n] = path
         out += [o._replace(split=split) for o in items if o.name in names and home[o.name] == path]
     free = [o for o in items if o.name not in home]
     if 'train' not in lists: return out+[o._replace(split='train') for o in free]
-    if n := sum(o.photo is not None for o in free): notes.append(f"{n} photograph{'s'*(n > 1)} passed over: in none of {', '.join(rel(o[0]) for o in lists.values())}")
+    if n := sum(o.photo is not None for o in free):
+        notes.append(f"{n} photograph{'s'*(n > 1)} passed over: in none of {', '.join(rel(o[0]) for o in lists.values())}")
     return out
 
-# %% ../../nbs/io/layout.ipynb #7bcf1fa5
+# %% ../../nbs/io/layout.ipynb #3cb5ffcc
 def _misfits(items, kinds, place):
     "Problems of the files of a split; `kinds`: the classes that have a file each, `place`: where a mask was looked for."
     out = [Problem(t, f"has the same name as {os.path.basename(o.photo)}", "keep one of them") for o in items for t in o.twins]
     for o in items:
         seen = {}
         for f in o.masks:
-            if f.kind in seen: out.append(Problem(f.path, f"has the same name as {os.path.basename(seen[f.kind])}", "keep one of them"))
-            else: seen[f.kind] = f.path
+            first = seen.setdefault(f.kind, f.path)
+            if first != f.path: out.append(Problem(f.path, f"has the same name as {os.path.basename(first)}", "keep one of them"))
     for o in items:
         lost = [k for k in kinds if k not in {f.kind for f in o.masks}] if kinds else [] if o.masks else ['']
         if o.photo: out += [Problem(o.photo, f"has no mask {place(o, k)}", "add the mask, or remove the photograph") for k in lost]
     return out+[Problem(o.masks[0].path, "is a mask without a photograph", "add the photograph, or remove the mask") for o in items if not o.photo]
 
-def _place_of_mask(places, names, end, classes):
+def _place_of_mask(places, names, end):
     "A function that says where the mask of a photograph belongs."
     head,tail = names.affixes[0] if names.affixes and not names.each else ('', '')
     def place(item, kind):
@@ -512,7 +552,7 @@ def _place_of_mask(places, names, end, classes):
 
 def _kind(head, tail): return re.sub(r'^[\W_]+|[\W_]+$', '', head+tail)
 
-# %% ../../nbs/io/layout.ipynb #c8a068d7
+# %% ../../nbs/io/layout.ipynb #01d8c5bd
 class _Found(NamedTuple):
     "Pairs and problems of some splits."
     pairs:dict # split -> pairs
@@ -520,34 +560,38 @@ class _Found(NamedTuple):
     classes:tuple=()
     how:str=''
 
-def _read_places(root, photos, masks, wild, texts, notes):
+def _read_places(root, photos, masks, wild, near, notes):
     "Pairs of the files in some folders."
     nfc = lambda name: unicodedata.normalize('NFC', os.path.splitext(name)[0])
     stems = lambda places: {nfc(o) for p in places for o in p.folder.images}
     file_of = {nfc(o):'/'.join((*p.folder.parts, o)) for p in masks for o in p.folder.images}
     names = _cut_names(stems(photos), stems(masks))
     if any(o.endswith('_0001') for o in stems(photos)) and names.photos[1] == ['_0000']:
-        raise PixsegError(f"{root} has photographs in several files, one for each channel (_0000, _0001): join them into one file of many bands")
+        raise PixsegError(f"{root} has photographs in several files, one for each channel (_0000, _0001): "
+                          "join them into one file of many bands")
     names = _take_affixes(root, names, notes, file_of)
     def cut_mask(stem):
         hit = names.masks.get(stem, (stem, None))
         return hit and (hit[0], _kind(*hit[1]) if names.each and hit[1] else '')
     ps,ms = list(_files(photos, lambda o: (_core(o, *names.photos), ''))),list(_files(masks, cut_mask))
     below = all(len(p.folder.parts) > len(p.base) for p in masks if p.folder.images)
-    items,how = _items(ps, ms, wild, below, notes)
-    return items,how,names,ms
+    items,how = _items(root, ps, ms, wild, below, near, notes)
+    return items,(how, names, os.path.splitext(ms[0].path)[1] if ms else '.png')
 
-# %% ../../nbs/io/layout.ipynb #c0c8c12e
-def _settle(root, items, how, names, ms, masks, wild, texts, notes):
+# %% ../../nbs/io/layout.ipynb #693b873a
+def _settle(root, items, what, masks, wild, texts, notes):
     "Items as pairs and problems, by split."
+    how,names,end = what
     problems,pool = defaultdict(list),[o for o in items if not o.split]
     if lists := _lists(root, texts, pool) if pool else {}: pool = _listed(root, pool, lists, problems, notes)
+    said = {_meaning(m[0]).split for o in pool if o.photo and (m := re.match('[A-Za-z]+', os.path.basename(o.photo)))}-{''}
+    if len(said) > 1 and not lists: notes.append(f"names speak of {' and '.join(sorted(said))}, but lie in one folder and are taken as one")
     home,by = {o.photo for o in items if o.masks and o.photo},defaultdict(list)
     for o in (*pool, *(o for o in items if o.split)): by[o.split or 'train'].append(o)
     if wild: by = {s:o for s,o in by.items() if s == 'train' or any(i.photo in home for i in o)}
     kinds = tuple(sorted({f.kind for o in items for f in o.masks}-{''})) if how != 'objects' else ()
     if kinds: notes.append(f"a pair has {len(kinds)} mask files, one for each of {', '.join(kinds)}")
-    place = _place_of_mask(masks, names, os.path.splitext(ms[0].path)[1] if ms else '.png', kinds)
+    place = _place_of_mask(masks, names, end)
     def mask(o):
         first = {}
         for f in o.masks: first.setdefault(f.kind, Path(root, f.path))
@@ -574,7 +618,7 @@ def _sort_out(root, places):
     wild = bool(has(masks['']) and not has(photos['']) or has(photos['']) and marked and not has(masks['']))
     return photos,masks,wild
 
-# %% ../../nbs/io/layout.ipynb #a98a6736
+# %% ../../nbs/io/layout.ipynb #e913dff6
 def _read(root, folders, texts, loose):
     "A layout, with what can be said of a folder whose names mean this."
     notes,places = [],_places(folders, loose)
@@ -583,24 +627,30 @@ def _read(root, folders, texts, loose):
     found,used,form = [],[],''
     ps,ms = [p for s in apart for p in photos[s]],[p for s in masks if s in apart or wild for p in masks[s]]
     if ps and ms:
-        found.append(_settle(root, *_read_places(root, ps, ms, wild, texts, notes), ms, wild, texts, notes))
+        items,what = _read_places(root, ps, ms, wild, False, notes)
+        found.append(_settle(root, items, what, ms, wild, texts, notes))
+        for s in apart if not wild else (): found[0].pairs.setdefault(s or 'train', [])
         used,form = [*ps, *ms],_form(ps, ms)
     rest = [p for s in photos if s not in apart for p in photos[s]]
     if rest and any(p.folder.images for p in rest) and (both := _divide(root, rest)):
         full = {p.split for p in both[1] if p.folder.images}
         both = [[p for p in o if p.split in full] for o in both]
-        found.append(_settle(root, *_read_places(root, *both, False, texts, notes), both[1], False, texts, notes))
-        used,form = [*used, *(p for p in rest if p.split in full)],form or 'photographs and masks side by side'
+        more = []
+        items,what = _read_places(root, both[0], both[1], False, True, more)
+        if any(o.photo and o.masks for o in items):
+            found.append(_settle(root, items, what, both[1], False, texts, more))
+            used,form = [*used, *(p for p in rest if p.split in full)],form or 'photographs and masks side by side'
+            notes += more
     return _layout(root, places, photos, masks, found, used, form, texts, notes)
 
-# %% ../../nbs/io/layout.ipynb #2949b1bd
+# %% ../../nbs/io/layout.ipynb #cf85b94c
 def _rank(split): return (_splits.index(split) if split in _splits else 3, split)
 
 def _layout(root, places, photos, masks, found, used, form, texts, notes):
     "The parts, put together."
     splits,problems,lone = {},defaultdict(list),{}
     for f in found:
-        splits.update({s:o for s,o in f.pairs.items() if o or f.problems[s]})
+        splits.update(f.pairs)
         for s,o in f.problems.items(): problems[s] += o
     rest = [p for s in photos for p in photos[s] if (s or 'train') not in splits]
     files = list(_files(rest, lambda o: (o, '')))
@@ -615,7 +665,7 @@ def _layout(root, places, photos, masks, found, used, form, texts, notes):
     return Layout(form or 'photographs without masks', order(splits), order({s:sorted(o) for s,o in lone.items()}),
                   order({s:o for s,o in problems.items() if o}), notes, left, texts, classes)
 
-# %% ../../nbs/io/layout.ipynb #4abd27b5
+# %% ../../nbs/io/layout.ipynb #bc3a6162
 def _say_lone(splits, lone, rest, photos, masks, problems, notes):
     "A problem for training or validation without masks, a note for others, where some split has masks."
     for s in sorted({*lone, *(p.split for p in rest if p.split in ('train', 'val'))}-{''}, key=_rank):
@@ -627,9 +677,11 @@ def _say_lone(splits, lone, rest, photos, masks, problems, notes):
     for s in masks:
         n = sum(len(p.folder.images) for p in masks[s])
         if s and n and not photos[s] and s not in splits:
-            problems[s].append(Problem('/'.join(masks[s][0].base), f"has {n} mask{'s'*(n > 1)}, but there are no photographs of {s}", "add them, or remove the masks"))
+            what = f"has {n} mask{'s'*(n > 1)}, but there are no photographs of {s}"
+            problems[s].append(Problem('/'.join(masks[s][0].base), what, "add them, or remove the masks"))
     for s,pairs in splits.items():
-        if not pairs and not problems[s]: problems[s].append(Problem(s, "has no images", "put photographs and masks there, or remove the split"))
+        if not pairs and not problems[s]:
+            problems[s].append(Problem(s, "has no images", "put photographs and masks there, or remove the split"))
 
 def _left(places, used, left):
     "What was passed over, in words."
@@ -638,16 +690,19 @@ def _left(places, used, left):
         where = '/'.join(p.folder.parts)+'/' if p.folder.parts else './'
         if p.folder.parts in mine:
             if p.folder.kinds: left.append(f"{where}: passed over {say_kinds(p.folder.kinds)}")
+        elif p.role and (more := Counter({k:n for k,n in p.folder.kinds.items() if k not in _texts})):
+            left.append(f"{where}: passed over {say_kinds(more)}")
         elif n := len(p.folder.images): left.append(f"{where}: passed over {n} image{'s'*(n > 1)}")
     return left if len(left) <= 8 else [*left[:8], f"and something in {len(left)-8} folders more"]
 
-# %% ../../nbs/io/layout.ipynb #573578d6
+# %% ../../nbs/io/layout.ipynb #da3e50ab
 _forms = {('jpegimages', 'segmentationclass'): 'Pascal VOC', ('leftimg8bit', 'gtfine'): 'Cityscapes', ('leftimg8bit', 'gtcoarse'): 'Cityscapes',
           ('imgdir', 'anndir'): 'MMSegmentation', ('imagestr', 'labelstr'): 'nnU-Net', ('images', '1stmanual'): 'DRIVE'}
 
 def _form(photos, masks):
     "The arrangement in words."
-    p,m = (next((p for p in sorted(o, key=lambda p: _rank(p.split)) if p.folder.images), o[0]).base for o in (photos, masks))
+    first = lambda ps: min((p for p in ps if p.folder.images), key=lambda p: _rank(p.split or 'train'), default=ps[0])
+    p,m = (tuple(a if a == '*' else b for a,b in zip(o.sign, o.base)) for o in map(first, (photos, masks)))
     low = lambda base: [re.sub('[^a-z0-9]', '', o.lower()) for o in base if _meaning(o).role] or ['']
     a,b = low(p)[-1],low(m)[-1]
     if (a, b) in _forms: return _forms[a, b]
@@ -656,31 +711,33 @@ def _form(photos, masks):
     if (p, m) == (('images',), ('labels',)): return "fast.ai's layout"
     return f"photographs in {'/'.join(p) or '.'}/, masks in {'/'.join(m)}/"
 
-# %% ../../nbs/io/layout.ipynb #b8a171b1
+# %% ../../nbs/io/layout.ipynb #b2155551
 def _wants(root, p): return f"{root} is not a data folder, but {p} is: give that path"
 
-def _too_high(root, layout, texts):
-    "Refuse a folder whose data set lies in a folder of it."
-    files = [f.relative_to(root).parts[:-1] for o in layout.splits.values() for _,img,m in o for f in (img, *(m if isinstance(m, tuple) else (m,)))]
+def _too_high(root, layout, texts, read):
+    "Refuse a folder whose data set lies in a folder of it; `read` says what a name means."
+    files = (f for o in layout.splits.values() for _,img,m in o for f in (img, *(m if isinstance(m, tuple) else (m,))))
     heads,split = {},False
-    for parts in set(files):
-        n = next((i for i,o in enumerate(parts) if _meaning(o).split or _meaning(o).role), len(parts))
+    for parts in [Path(o).relative_to(root).parts for o in {os.path.dirname(f) for f in files}]:
+        said = [read(o).split or read(o).role for o in parts]
+        n = next((i for i,o in enumerate(said) if o), len(parts))
         heads[parts[:n]] = True
-        split = split or bool(n) and any(_meaning(o).split for o in parts[n:])
+        split = split or bool(n) and any(o in _splits for o in said)
     top = {h[:1] for h in heads}
-    if not top or () in top or any(t.parent == root and (is_names_file(t) or _meaning(t.stem).split) for t in texts): return
+    if not top or () in top or any(t.parent == root and (is_names_file(t) or _sure(t.stem).split) for t in texts): return
     if len(top) == 1: raise PixsegError(_wants(root, root.joinpath(*os.path.commonprefix([list(h) for h in heads]))))
-    if split: raise PixsegError(f"{root} is not a data folder, but {' and '.join(str(root.joinpath(*h)) for h in sorted(heads)[:3])} are: give one of these paths")
+    some = ' and '.join(str(root.joinpath(*h)) for h in sorted(heads)[:3])
+    if split: raise PixsegError(f"{root} is not a data folder, but {some} are: give one of these paths")
 
-# %% ../../nbs/io/layout.ipynb #0fe448b7
+# %% ../../nbs/io/layout.ipynb #e8694ba5
 def _higher(root):
     "The folder above that has what belongs to this one; `None` if there is none."
     here = Path(os.path.abspath(root))
     for n,up in enumerate(here.parents[:2], 1):
-        ms = [_meaning(o) for o in here.parts[-n:]]
+        ms = [_sure(o) for o in here.parts[-n:]]
         split,role = (next((m[k] for m in ms if m[k]), '') for k in (0, 1))
         if not (split or role): continue
-        try: others = [_meaning(e.name) for e in os.scandir(up) if e.is_dir() and e.name != here.parts[-n]]
+        try: others = [_sure(e.name) for e in os.scandir(up) if e.is_dir() and e.name != here.parts[-n]]
         except OSError: continue
         wanted = 'photo' if role == 'mask' else 'mask'
         for m in others:
@@ -697,23 +754,23 @@ def say_no_masks(
     if (up := _higher(root)): return _wants(root, up)
     if not any(root.iterdir()): return f"{root} is empty: put train/ and trainannot/ into it, or fetch CamVid with `pixseg data get`"
     lone = next((d for s in _splits for d in dirs if _meaning(d) == _Meaning(s)), None)
-    if lone and not any(_meaning(d).role == 'photo' for d in dirs):
+    photos = next((d for d in dirs if _sure(d).role == 'photo'), None)
+    if lone and not photos:
         return f"{root} has {lone}/ but no {lone}annot/: put the masks there, under the names of the photographs"
-    photos = next((d for d in dirs if _meaning(d).role == 'photo'), None)
     if photos and layout and layout.lone: return f"{root} has {photos}/ but no masks: put them into masks/, under the names of the photographs"
     return f"{root} has neither train/ with trainannot/ nor images/ with labels/: arrange the files so"
 
-# %% ../../nbs/io/layout.ipynb #04badbb8
+# %% ../../nbs/io/layout.ipynb #0af634d1
 def find_layout(
     root:str|Path, # a folder that exists
 )->Layout: # without masks, its `splits` are empty and its `lone` has the photographs
     "What lies where in a data folder. Raises `PixsegError` for a folder without images, and where two readings are possible."
     root = Path(root)
     folders,texts = _walk(root)
-    layout = _read(root, folders, texts, False)
+    layout,read = _read(root, folders, texts, False),_sure
     if not any(layout.splits.values()) and not layout.problems:
         loose = _read(root, folders, texts, True)
-        if any(loose.splits.values()): layout = loose
-    _too_high(root, layout, texts)
+        if any(loose.splits.values()): layout,read = loose,_meaning
+    _too_high(root, layout, texts, read)
     if not layout.splits and (not layout.lone or _higher(root)): raise PixsegError(say_no_masks(root, layout))
     return layout

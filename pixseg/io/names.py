@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['read_names', 'is_names_file', 'find_names']
 
-# %% ../../nbs/io/names.ipynb #ad338308
+# %% ../../nbs/io/names.ipynb #1fe5edc8
 import json
 import re
+from collections.abc import Callable
 from itertools import dropwhile
 from pathlib import Path
 
@@ -134,7 +135,7 @@ def _sorted(path, pairs):
     ids,names = zip(*sorted(pairs))
     return _rows(path, names, ids)
 
-# %% ../../nbs/io/names.ipynb #b4bd9abc
+# %% ../../nbs/io/names.ipynb #31ba281b
 def _yaml(text):
     import yaml
     try: return yaml.safe_load(text)
@@ -145,14 +146,14 @@ def _pbtxt(text):
     read = lambda key, o: (re.findall(rf'''\b{key}\s*:\s*["']?([^"'\n]+)''', o) or [None])[0]
     return [dict(name=read('display_name', o) or read('name', o), id=(read('id', o) or '').strip(' ,')) for o in items]
 
-_readers = {'.json': json.loads, '.yaml': _yaml, '.yml': _yaml, '.pbtxt': _pbtxt}
+_readers:dict[str,Callable] = {'.json': json.loads, '.yaml': _yaml, '.yml': _yaml, '.pbtxt': _pbtxt}
 
 def read_names(
     path:str|Path, # a file that names classes, in any of the forms above
 )->ClassNames: # in the file's order, in the order of the values where it is a map
     "What a file says about classes. Raises `PixsegError` for a file that names none."
     path = Path(path)
-    lines = code_lines(path, gaps=True)
+    lines = whole = code_lines(path, gaps=True)
     if not lines: raise PixsegError(f"{path} is empty: write one class name a line")
     if lines[0].lower() in ('name', 'class', 'label') and path.suffix.lower() == '.csv': lines = lines[1:]
     if read := _readers.get(path.suffix.lower()):
@@ -164,11 +165,12 @@ def read_names(
         return names
     if head := _header(lines[0]): return _from_table(path, lines[1:], *head)
     rest = list(dropwhile(lambda o: o[0] == '#', lines))
-    return _from_lines(path, rest or lines, (lambda: code_lines(path)) if len(rest) == len(lines) else None)
+    return _from_lines(path, rest or lines, (lambda: code_lines(path)) if len(rest) == len(whole) else None)
 
-# %% ../../nbs/io/names.ipynb #4aeed32c
+# %% ../../nbs/io/names.ipynb #79881944
 _words = set('class classes label labels name names code codes map dict list color colors colour colours category categories id ids to palette '
              'info object'.split())
+_said = {'class', 'classes', 'label', 'labels', 'name', 'names', 'code', 'codes', 'category', 'categories', 'palette'}
 _known = {'labelmap', 'classdict', 'classnames', 'labelnames', 'codes', 'id2label', 'objectinfo', 'data', 'dataset', 'meta', 'config', 'obj'}
 _sure = ('.txt', '.names', '.pbtxt')
 
@@ -182,7 +184,7 @@ def is_names_file(
     if end not in ('.txt', '.csv', '.tsv', *_readers): return False
     parts = re.findall('[a-z]+', re.sub('id2label', 'label', stem))
     known = ''.join(parts) in _known and (end in _readers or ''.join(parts) not in ('data', 'dataset', 'meta', 'config', 'obj'))
-    return known or bool(parts) and set(parts) <= _words and not set(parts) <= {'map', 'list', 'dict', 'color', 'colors', 'id', 'ids', 'to', 'info', 'object'}
+    return known or bool(parts) and set(parts) <= _words and bool(set(parts) & _said)
 
 def _try_names(path):
     "What a file says, or `None` if it names no classes after all."

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..labels import Labels
 
-# %% ../../nbs/io/polygons.ipynb #7b6f84f6
+# %% ../../nbs/io/polygons.ipynb #c20f267a
 def _runs(ids):
     "Edges below another class, in rows: class, row, first and last column; `ids` has a frame of -1."
     edge = ids[1:] != ids[:-1]
@@ -25,10 +25,11 @@ def _runs(ids):
     (y,x0),x1 = np.nonzero(first),np.nonzero(last)[1]+1
     return below[y,x0],y,x0,x1
 
+# %% ../../nbs/io/polygons.ipynb #17b9611d
 def _edges(ids):
     "All directed edges: class, start x, y, end x, y, direction 0 east, 1 south, 2 west, 3 north."
     ids = np.pad(np.asarray(ids).astype(np.int32), 1, constant_values=-1)
-    (h,w),out = ids.shape,[]
+    out = []
     for turned,flipped,way in ((0,0,0), (0,1,2), (1,0,3), (1,1,1)): # top edges, bottom edges, left and right ones
         a = ids.T if turned else ids
         c,y,x0,x1 = _runs(a[::-1] if flipped else a)
@@ -65,7 +66,7 @@ def _follow(edges, width):
         rings += 1
     return edges[seq],np.array(ring_of)[seq]
 
-# %% ../../nbs/io/polygons.ipynb #a3456ccc
+# %% ../../nbs/io/polygons.ipynb #3be9395a
 def _outer(shape, edges, ring_of, signed):
     "For each ring the number of the outer ring of its area; its own if it is one."
     top = np.full(shape, -1, np.int32) # ring above each pixel whose upper edge is in a ring
@@ -77,18 +78,19 @@ def _outer(shape, edges, ring_of, signed):
     outer = np.where(signed > 0, np.arange(len(signed)), -1)
     west = np.flatnonzero((edges[:,5] == 2) & (signed[ring_of] < 0))
     west = west[np.argsort(edges[west,2], kind='stable')] # from top to bottom
-    for e in west[np.sort(np.unique(ring_of[west], return_index=True)[1])]: # the upper edge of each hole, with its area above
+    for e in west[np.sort(np.unique(ring_of[west], return_index=True)[1])]: # each hole's upper edge, its area above
         y,x = edges[e,2]-1,edges[e,3]
         outer[ring_of[e]] = outer[top[nearest[y,x],x]]
     return outer
 
-# %% ../../nbs/io/polygons.ipynb #db18a7eb
+# %% ../../nbs/io/polygons.ipynb #12eabb0e
 class Area(NamedTuple):
     "A connected area of one class."
     id:int # class id
-    rings:list # arrays `(n,2)` of corners, x and y; the outer one, clockwise as one sees it, then the holes, the other way
+    rings:list # arrays `(n,2)` of corners, x and y: the outer one, clockwise, then the holes, the other way round
     pixels:int # how many it has
 
+# %% ../../nbs/io/polygons.ipynb #a3529873
 def mask_polygons(
     ids:np.ndarray, # `(H,W)` class ids 0..255
     skip=(), # class ids that get no outline
@@ -96,7 +98,7 @@ def mask_polygons(
 )->list[Area]: # by class, from top to bottom
     "The outlines of all areas of a mask; pixels that touch at a corner only are two areas."
     ids = np.asarray(ids)
-    if ids.ndim != 2 or not ids.size: raise ValueError(f"a mask of shape {ids.shape}: give one (H,W) array of class ids")
+    if ids.ndim != 2 or not ids.size: raise ValueError(f"a mask of shape {ids.shape}: give an (H,W) array of class ids")
     edges = _edges(ids)
     edges = edges[~np.isin(edges[:,0], list(skip))]
     if not len(edges): return []
@@ -158,7 +160,7 @@ def _areas(ids, labels, tolerance):
 
 def _numbers(xy): return np.asarray(xy).round(2).ravel().tolist()
 
-# %% ../../nbs/io/polygons.ipynb #7e8f3753
+# %% ../../nbs/io/polygons.ipynb #cf046d46
 def to_coco(
     masks, # pairs of the photograph's file name and its `(H,W)` class ids; any iterable
     labels:Labels, # of the masks
@@ -173,8 +175,8 @@ def to_coco(
             (x,y),(x1,y1) = a.rings[0].min(0).tolist(),a.rings[0].max(0).tolist()
             found.append(dict(id=len(found)+1, image_id=len(images), category_id=number[a.id], iscrowd=0, area=a.pixels,
                               bbox=[x, y, x1-x, y1-y], segmentation=[_numbers(one_ring(a.rings))]))
-    categories = [dict(id=i, name=labels.names[c], supercategory='') for c,i in number.items()]
-    return dict(info=dict(description='made by pixseg'), licenses=[], images=images, annotations=found, categories=categories)
+    return dict(info=dict(description='made by pixseg'), licenses=[], images=images, annotations=found,
+                categories=[dict(id=i, name=labels.names[c], supercategory='') for c,i in number.items()])
 
 # %% ../../nbs/io/polygons.ipynb #0497b901
 def to_labelme(
@@ -190,12 +192,15 @@ def to_labelme(
     return dict(version='5.0.1', flags={}, shapes=shapes, imagePath=str(name), imageData=None,
                 imageHeight=int(ids.shape[0]), imageWidth=int(ids.shape[1]))
 
-# %% ../../nbs/io/polygons.ipynb #d9d32608
-def _signed(xy):
-    "Area of a ring; negative if it runs the other way round."
-    (x,y),(x1,y1) = xy.T,np.roll(xy, -1, 0).T
-    return (x*y1-x1*y).sum()/2
+# %% ../../nbs/io/polygons.ipynb #fa0ec8ff
+def _line(xy, place, outer):
+    "A ring as GeoJSON wants it: closed, and outer ones against the clock where y goes up (RFC 7946)."
+    a,b,c,d,e,f = place or (1,0,0,0,1,0)
+    x,y = (out := np.stack([a*xy[:,0]+b*xy[:,1]+c, d*xy[:,0]+e*xy[:,1]+f], 1)).T
+    if ((x*np.roll(y, -1)-np.roll(x, -1)*y).sum() > 0) != outer: out = out[::-1]
+    return np.concatenate([out, out[:1]]).tolist()
 
+# %% ../../nbs/io/polygons.ipynb #e21a50f2
 def to_geojson(
     ids:np.ndarray, # `(H,W)` class ids
     labels:Labels, # of the mask
@@ -204,20 +209,16 @@ def to_geojson(
     crs:str|None=None, # what these are measured in, such as `EPSG:32633`; `None`: the file does not say
 )->dict: # for `json.dump`
     "A mask as a collection of GeoJSON polygons, holes included."
-    a,b,c,d,e,f = place or (1,0,0,0,1,0)
-    def line(xy, outer):
-        out = np.stack([a*xy[:,0]+b*xy[:,1]+c, d*xy[:,0]+e*xy[:,1]+f], 1)
-        if (_signed(out) > 0) != outer: out = out[::-1] # RFC 7946: outer rings against the clock where y goes up
-        return np.concatenate([out, out[:1]]).tolist()
-    features = [dict(type='Feature', geometry=dict(type='Polygon', coordinates=[line(r, not i) for i,r in enumerate(o.rings)]),
-                     properties={'class':labels.names[o.id], 'id':o.id, 'pixels':o.pixels,
-                                 'color':'#%02x%02x%02x' % tuple(labels.colors[o.id])})
-                for o in _areas(ids, labels, tolerance)]
-    out = dict(type='FeatureCollection', features=features)
+    def feature(o):
+        rings = [_line(r, place, not i) for i,r in enumerate(o.rings)]
+        color = '#'+bytes(labels.colors[o.id]).hex()
+        return dict(type='Feature', geometry=dict(type='Polygon', coordinates=rings),
+                    properties={'class':labels.names[o.id], 'id':o.id, 'pixels':o.pixels, 'color':color})
+    out = dict(type='FeatureCollection', features=[feature(o) for o in _areas(ids, labels, tolerance)])
     if crs: out['crs'] = dict(type='name', properties=dict(name=crs.replace('EPSG:', 'urn:ogc:def:crs:EPSG::')))
     return out
 
-# %% ../../nbs/io/polygons.ipynb #5d243657
+# %% ../../nbs/io/polygons.ipynb #ca2f2b24
 def to_yolo(
     ids:np.ndarray, # `(H,W)` class ids
     labels:Labels, # of the mask
@@ -226,9 +227,10 @@ def to_yolo(
     "A mask as a text of YOLO's polygons, one a line."
     number = {c:i for i,c in enumerate(object_ids(labels))}
     share = lambda a: one_ring(a.rings)/np.array(ids.shape[::-1])
-    lines = [' '.join([str(number[a.id]), *(f'{v:.6g}' for v in share(a).ravel())]) for a in _areas(ids, labels, tolerance)]
-    return ''.join(line+'\n' for line in lines)
+    line = lambda a: ' '.join([str(number[a.id]), *(f'{v:.6g}' for v in share(a).ravel())])+'\n'
+    return ''.join(map(line, _areas(ids, labels, tolerance)))
 
+# %% ../../nbs/io/polygons.ipynb #7183b135
 def yolo_names(
     labels:Labels, # of the masks
 )->str: # the `names` of a `data.yaml`

@@ -91,14 +91,15 @@ def unpack_counts(
         value = shift = 0
     return np.array(counts, np.int64)
 
-# %% ../../nbs/io/shapes.ipynb #3e89fcdb
+# %% ../../nbs/io/shapes.ipynb #59ac0043
 def pairs_to_counts(
     text:str, # `6 2 10 2`
     first:int, # number of the first pixel, 1 or 0
 )->np.ndarray: # int64
     "Starts and lengths as counts of pixels outside and inside in turn."
     try: n = np.array(text.split(), np.int64)
-    except (ValueError, OverflowError): raise ValueError(f"run lengths {text[:20]!r}, which are no whole numbers") from None
+    except (ValueError, OverflowError):
+        raise ValueError(f"run lengths {text[:20]!r}, which are no whole numbers") from None
     if len(n)%2: raise ValueError(f"run lengths of {len(n)} numbers, which are no pairs")
     starts,lengths = n[::2]-first,n[1::2]
     gaps = starts-np.concatenate([[0], (starts+lengths)[:-1]])
@@ -106,6 +107,7 @@ def pairs_to_counts(
         raise ValueError("run lengths that go back: starts must count from the first pixel, and ascend")
     return np.stack([gaps, lengths], 1).ravel()
 
+# %% ../../nbs/io/shapes.ipynb #04aba84d
 def fill_counts(
     counts:np.ndarray, # of pixels outside and inside in turn
     size:tuple[int,int], # `(h,w)` of the area that they run through
@@ -118,9 +120,9 @@ def fill_counts(
         raise ValueError(f"run lengths over {n} pixels, but {size[0]}x{size[1]} has {total}")
     flat = np.zeros(total, bool)
     flat[:n] = np.repeat(np.arange(len(counts))%2 == 1, counts)
-    return flat.reshape(size, order=order)
+    return flat.reshape(size) if order == 'C' else flat.reshape(size[::-1]).T
 
-# %% ../../nbs/io/shapes.ipynb #d78b9f58
+# %% ../../nbs/io/shapes.ipynb #09834286
 class Shape(NamedTuple):
     "An area of one class, as its file has it."
     id:int # class id, 0..255
@@ -128,21 +130,22 @@ class Shape(NamedTuple):
     data:tuple # numbers, texts and bytes
     layer:int=0 # higher layers are drawn over lower ones
 
-@patch
-def fill(self:Shape,
-    size:tuple[int,int], # `(H,W)` of the picture
-    unit:bool=False, # corners are shares of width and height, not pixels
-)->tuple[int,int,np.ndarray]: # top, left, bool `(h,w)`
-    "The pixels of a shape; raises `ValueError` if it cannot be one."
-    d = self.data
-    if self.kind == 'ellipse': return fill_ellipse(*d, size)
-    if self.kind == 'counts':
-        counts = unpack_counts(d[5]) if isinstance(d[5], str) else np.frombuffer(d[5], np.int64)
-        return d[1],d[0],fill_counts(counts, d[2:4], d[4])
-    if self.kind == 'runs': return 0,0,fill_counts(pairs_to_counts(d[0], d[2]), size, d[1], whole=False)
-    if self.kind == 'bitmap': return d[1],d[0],_bitmap(d[2])
-    rings = [corners(o)*(size[::-1] if unit else 1) for o in d]
-    return fill_rings(rings, size) if self.kind == 'polygon' or len(rings) == 1 else _union(rings, size)
+    def fill(self,
+        size:tuple[int,int], # `(H,W)` of the picture
+        unit:bool=False, # corners are shares of width and height, not pixels
+    )->tuple[int,int,np.ndarray]: # top, left, bool `(h,w)`
+        "The pixels of a shape; raises `ValueError` if it cannot be one."
+        d = self.data
+        if self.kind == 'ellipse':
+            x,y,rx,ry,turn = d
+            return fill_ellipse(x, y, rx, ry, turn, size)
+        if self.kind == 'counts':
+            counts = unpack_counts(d[5]) if isinstance(d[5], str) else np.frombuffer(d[5], np.int64)
+            return d[1],d[0],fill_counts(counts, d[2:4], d[4])
+        if self.kind == 'runs': return 0,0,fill_counts(pairs_to_counts(d[0], d[2]), size, d[1], whole=False)
+        if self.kind == 'bitmap': return d[1],d[0],_bitmap(d[2])
+        rings = [corners(o)*(size[::-1] if unit else 1) for o in d]
+        return fill_rings(rings, size) if self.kind == 'polygon' or len(rings) == 1 else _union(rings, size)
 
 # %% ../../nbs/io/shapes.ipynb #f894cc26
 def _bitmap(text):
@@ -160,7 +163,7 @@ def _union(rings, size):
     for t,l,p in parts: out[t-top:t-top+p.shape[0], l-left:l-left+p.shape[1]] |= p
     return top,left,out
 
-# %% ../../nbs/io/shapes.ipynb #f01a164b
+# %% ../../nbs/io/shapes.ipynb #212b850d
 @dataclass(frozen=True, repr=False)
 class Shapes:
     "The areas of one photograph: what its mask is drawn from."
@@ -175,7 +178,14 @@ class Shapes:
         n,size = len(self.shapes),'of any size' if self.size is None else 'x'.join(map(str, self.size))
         return f"{n} shape{'s'*(n != 1)} for {self.name} ({size}) from {self.file.name}"
 
-# %% ../../nbs/io/shapes.ipynb #2c29e482
+    def _other_size(self, size):
+        "The error for a photograph of another size."
+        own,its = ('x'.join(map(str, o)) for o in (self.size, size))
+        remedy = ("save the photograph turned as it was when the shapes were drawn, without a note in EXIF" if size == self.size[::-1]
+                  else "bring the photograph back to that size, or export the shapes again")
+        return BadImage(self.file, f"was made for {self.name} of {own}, but the photograph is {its}", remedy)
+
+# %% ../../nbs/io/shapes.ipynb #242aac7a
 @patch
 def draw(self:Shapes,
     size:tuple[int,int]|None=None, # `(H,W)` of the photograph; `None`: what the file says
@@ -183,9 +193,7 @@ def draw(self:Shapes,
     "The mask. Raises `BadImage` if the shapes do not fit the photograph, or cannot be drawn."
     if size is None and self.size is None: raise ValueError(f"{self.file} says no size for {self.name}: give `size`")
     size = tuple(size or self.size)
-    if self.size not in (None, size):
-        raise BadImage(self.file, f"was made for {self.name} of {self.size[0]}x{self.size[1]}, but the photograph is "
-                       f"{size[0]}x{size[1]}", "bring the photograph back to that size, or export its annotations again")
+    if self.size not in (None, size): raise self._other_size(size)
     try: areas = [s.fill(size, self.unit) for s in self.shapes]
     except (ValueError, TypeError, MemoryError) as e:
         raise BadImage(self.file, f"has {e} for {self.name}", "correct that area, or export it again") from None

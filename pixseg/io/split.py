@@ -23,7 +23,7 @@ from .images import unreadable
 from .pairs import label_table, read_pair
 from .reading import Pair, Reading
 from .store import memory_limit, other_size, OtherSize, read_frames
-from ..labels import Labels
+from ..labels import Labels, PixsegError
 
 # %% ../../nbs/io/split.ipynb #b20c07f2
 class SegData:
@@ -34,9 +34,9 @@ class SegData:
         masks:Tensor, # class ids, void last, uint8 `(N,H,W)`
         names:list[str], # a name for each frame
         labels:Labels, # what the ids mean
-        how:Reading=Reading(), # how their files became pixels
+        how:Reading|None=None, # how their files became pixels
     ):
-        self.imgs,self.masks,self.names,self.labels,self.how,self.split_idx = imgs,masks,list(names),labels,how,None
+        self.imgs,self.masks,self.names,self.labels,self.how,self.split_idx = imgs,masks,list(names),labels,how or Reading(),None
         self.rows = imgs.permute(0, 2, 3, 1),masks # what batches are copied from, see `place`
 
     def __len__(self): return len(self.names)
@@ -51,8 +51,25 @@ class SegData:
     def size(self)->tuple[int,int]: return tuple(self.imgs.shape[-2:])
     @property
     def channels(self)->int: return self.imgs.shape[1]
-    @property
-    def usual(self)->tuple[int,int]: return self.size # what windows and batches are measured by
+
+
+@patch(as_prop=True)
+def usual(self:SegData)->tuple[int,int]: # `(H,W)`
+    "The size by which windows and batches are measured."
+    return self.size
+
+@patch
+def at_once(self:SegData,
+    bs:int, # windows in a training batch
+    crop:tuple[int,int], # their size
+    most:int=2**22, # pixels
+)->int: # frames
+    "How many whole frames are validated at once."
+    frame = self.size[0]*self.size[1]
+    return max(1, min(len(self), 2*bs*crop[0]*crop[1]//frame, most//frame))
+
+@patch
+def say_sizes(self:SegData, crop, fine): "Nothing: all frames have one size."
 
 def typed(
     b, # photographs and masks, two tensors
@@ -73,7 +90,8 @@ def read_split(
     table = label_table(file_labels or labels, labels)
     try: frames = read_frames(pairs, table, size, cache, memory)
     except OtherSize: return MixedData(pairs, labels, table, memory)
-    if frames is None: return StreamData(pairs, labels, table, size) if size or len(set(frame_sizes(pairs))) == 1 else MixedData(pairs, labels, table, memory)
+    if frames is None and not size and len(set(frame_sizes(pairs))) > 1: return MixedData(pairs, labels, table, memory)
+    if frames is None: return StreamData(pairs, labels, table, size)
     imgs,masks = map(torch.from_numpy, frames)
     return SegData(imgs.permute(0, 3, 1, 2), masks, [p.name for p in pairs], labels, pairs[0].how) # a channels-last view
 
@@ -202,6 +220,7 @@ class MixedData(StreamData):
     def size(self): return None
     @property
     def usual(self)->tuple[int,int]: return tuple(int(np.median(o)) for o in zip(*self.sizes))
+    def at_once(self, *_): return 1
 
     def _one(self, i):
         "One frame as it is."
@@ -229,12 +248,26 @@ class FrameList:
 
 def _tensor(a): return torch.from_numpy(a).permute(2, 0, 1) if a.ndim == 3 else torch.from_numpy(a)
 
+# %% ../../nbs/io/split.ipynb #12300d0c
 @patch
 def __getitem__(self:MixedData, i): return typed((self.imgs[i], self.masks[i]))
 
 @patch
-def batches(self:MixedData, chunks):
+def batches(self:MixedData, chunks): # type: ignore[no-redef] # of another class  # noqa: F811
     "One frame as a batch of tensors; several as two lists."
     for idxs in chunks:
         imgs,masks = zip(*(job.result() for job in self._start(idxs)))
         yield typed((_tensor(imgs[0])[None], _tensor(masks[0])[None])) if len(idxs) == 1 else (list(map(_tensor, imgs)), list(map(_tensor, masks)))
+
+# %% ../../nbs/io/split.ipynb #325e2fd6
+@patch
+def say_sizes(self:MixedData, # type: ignore[no-redef] # of another class  # noqa: F811
+    crop:tuple[int,int], # of the windows
+    fine:bool, # whether batches can be made: of windows, or of one frame each
+)->None:
+    "Tell how frames of several sizes are learned from, or raise `PixsegError` if they cannot be."
+    sizes = sorted(set(self.sizes), key=lambda s: (s[0]*s[1], s))
+    few = f"photographs of {len(sizes)} sizes, {sizes[0][0]}x{sizes[0][1]} to {sizes[-1][0]}x{sizes[-1][1]}"
+    if not fine: raise PixsegError(f"{few}, do not fit into one batch as they are: give one size for all, or augment, which cuts windows")
+    tell(f"{few}: learned from by windows of {crop[0]}x{crop[1]}, judged at their own size; `size` (--size HxW) brings all to one",
+         key=(few, tuple(crop)))

@@ -1,0 +1,411 @@
+"Layouts and files of names: the arrangements in which data sets are delivered, and what is refused."
+import json
+import os
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixseg.io.camvid import camvid_manifest
+from pixseg.io.files import file_kind, say_kinds
+from pixseg.io.layout import find_layout, Layout, say_no_masks
+from pixseg.io.names import find_names, is_names_file, read_names
+from pixseg.io.reading import ClassNames
+from pixseg.labels import code_lines, PixsegError, read_codes, void_ids
+
+
+def draw(path, kind='photo'):
+    "A photograph of many colours, or a mask of two."
+    path.parent.mkdir(parents=True, exist_ok=True)
+    seed = np.random.default_rng(sum(map(ord, path.name)))
+    a = seed.integers(0, 256, (24, 32, 3), np.uint8) if kind == 'photo' else (seed.random((24, 32)) > .5).astype(np.uint8)
+    Image.fromarray(a).save(path)
+
+
+def folder(root, files):
+    "Files below a root: empty, unless a text, 'photo' or 'mask' is given."
+    for f, what in (files.items() if isinstance(files, dict) else ((f, '') for f in files)):
+        p = root/f
+        p.parent.mkdir(parents=True, exist_ok=True)
+        if what in ('photo', 'mask'): draw(p, what)
+        else: p.write_text(what, encoding='utf-8')
+    return root
+
+
+def found(root):
+    "Pairs by split as they can be compared: name -> (photograph, mask or masks), below the root."
+    layout = find_layout(root)
+    rel = lambda p: p.relative_to(root).as_posix()
+    masks = lambda m: tuple(map(rel, m)) if isinstance(m, tuple) else rel(m)
+    return layout, {s: {n: (rel(i), masks(m)) for n, i, m in pairs} for s, pairs in layout.splits.items()}
+
+
+def split_of(i): return 'train' if i < 3 else 'val'
+
+
+# name -> function from number and split to (name of the pair, photograph, mask)
+FORMS = {
+    "SegNet's layout": lambda i, s: (f'f{i}', f'{s}/f{i}.png', f'{s}annot/f{i}.png'),
+    'SegNet in capitals': lambda i, s: (f'f{i}', f'{s.title()}/f{i}.JPG', f'{s.title()}Annot/f{i}.PNG'),
+    'SegNet, val is valid': lambda i, s: (f'f{i}', f'{s.replace("val", "valid")}/f{i}.png', f'{s.replace("val", "valid")}annot/f{i}.png'),
+    'SegNet with folders': lambda i, s: (f'{"day night".split()[i % 2]}/{i//2}', f'{s}/{"day night".split()[i % 2]}/{i//2}.jpg', f'{s}annot/{"day night".split()[i % 2]}/{i//2}.png'),
+    'Kaggle CamVid': lambda i, s: (f'0001TP_{i:06}', f'{s}/0001TP_{i:06}.png', f'{s}_labels/0001TP_{i:06}_L.png'),
+    'Roboflow': lambda i, s: (f'i{i}_jpg.rf.0a{i}', f'{s.replace("val", "valid")}/i{i}_jpg.rf.0a{i}.jpg', f'{s.replace("val", "valid")}/i{i}_jpg.rf.0a{i}_mask.png'),
+    'Cityscapes': lambda i, s: (f'ulm/ulm_{i:06}_000019', f'leftImg8bit/{s}/ulm/ulm_{i:06}_000019_leftImg8bit.png', f'gtFine/{s}/ulm/ulm_{i:06}_000019_gtFine_labelTrainIds.png'),
+    'MMSegmentation': lambda i, s: (f'{i}', f'img_dir/{s}/{i}.jpg', f'ann_dir/{s}/{i}.png'),
+    'ADE20K': lambda i, s: (f'ADE_{i}', f'images/{dict(train="training", val="validation")[s]}/ADE_{i}.jpg', f'annotations/{dict(train="training", val="validation")[s]}/ADE_{i}.png'),
+    'role within split': lambda i, s: (f'{i}', f'{s}/images/{i}.jpg', f'{s}/masks/{i}.png'),
+    'split within role': lambda i, s: (f'{i}', f'Images/{s}/{i}.jpg', f'Labels/{s}/{i}_label.png'),
+    'zhixuhao': lambda i, s: (f'{i}', f'{s}/image/{i}.png', f'{s}/label/{i}.png'),
+    'COCO stuff': lambda i, s: (f'{i:012}', f'images/{s}2017/{i:012}.jpg', f'annotations/{s}2017/{i:012}.png'),
+    'ISIC': lambda i, s: (f'ISIC_{i:07}', f'ISIC2018_Task1-2_{dict(train="Training", val="Validation")[s]}_Input/ISIC_{i:07}.jpg',
+                          f'ISIC2018_Task1_{dict(train="Training", val="Validation")[s]}_GroundTruth/ISIC_{i:07}_segmentation.png'),
+    'LoveDA': lambda i, s: (f'Urban/{i}', f'{s.title()}/Urban/images_png/{i}.png', f'{s.title()}/Urban/masks_png/{i}.png'),
+    'FloodNet': lambda i, s: (f'{i}', f'{s}/{s}-org-img/{i}.jpg', f'{s}/{s}-label-img/{i}_lab.png'),
+    'words run together': lambda i, s: (f'{i}', f'{s}images/{i}.tif', f'{s}masks/{i}.tif'),
+    'prefixes': lambda i, s: (f'{i}', f'{s}/img/image_{i}.jpg', f'{s}/gt/mask_{i}.png'),
+    'masks in one pool': lambda i, s: (f'f{i}', f'{s}/f{i}.jpg', f'masks/f{i}.png'),
+    'photographs in one pool': lambda i, s: (f'f{i}', f'images/f{i}.jpg', f'labels/{s}/f{i}.png')}
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_a_layout_is_recognised(tmp_path, form):
+    rows = [(split_of(i), *FORMS[form](i, split_of(i))) for i in range(5)]
+    folder(tmp_path, [f for r in rows for f in r[2:]])
+    layout, splits = found(tmp_path)
+    assert splits == {s: {n: (a, b) for t, n, a, b in rows if t == s} for s in ('train', 'val')}
+    assert list(layout.splits) == ['train', 'val'] and layout.problems == [] and layout.lone == {} and layout.left == []
+    assert all(isinstance(p, Path) for _, *ps in layout.splits['train'] for p in ps) and layout.form
+
+
+POOLS = {
+    'images and masks': lambda i: (f'f{i}', f'images/f{i}.jpg', f'masks/f{i}.png'),
+    'a suffix': lambda i: (f'f{i}', f'imgs/f{i}.jpg', f'masks/f{i}_mask.gif'), 'a dash': lambda i: (f'f{i}', f'imgs/f{i}.jpg', f'gt/f{i}-mask.png'),
+    'a dot': lambda i: (f'f.{i}', f'photos/f.{i}.jpg', f'annotations/f.{i}.mask.png'), 'an unknown suffix': lambda i: (f'f{i}', f'img/f{i}.jpg', f'label/f{i}_xyz.png'),
+    'an unknown prefix': lambda i: (f'f{i}', f'img/f{i}.jpg', f'label/zz_f{i}.png'), "fast.ai's layout": lambda i: (f'f{i}', f'images/f{i}.png', f'labels/f{i}_P.png'),
+    'Pascal VOC': lambda i: (f'2010_{i}', f'JPEGImages/2010_{i}.jpg', f'SegmentationClass/2010_{i}.png'),
+    'nnU-Net': lambda i: (f'case_{i:03}', f'imagesTr/case_{i:03}_0000.png', f'labelsTr/case_{i:03}.png'),
+    'DRIVE': lambda i: (f'{i}', f'training/images/{i}_training.tif', f'training/1st_manual/{i}_manual1.gif'),
+    'DeepGlobe': lambda i: (f'{i}', f'train/{i}_sat.jpg', f'train/{i}_mask.png'), 'BUSI': lambda i: (f'{"be ma"[i % 2*3:][:2]}/c ({i})', f'{"be ma"[i % 2*3:][:2]}/c ({i}).png', f'{"be ma"[i % 2*3:][:2]}/c ({i})_mask.png'),
+    'Oxford pets': lambda i: (f'Pug_{i}', f'images/Pug_{i}.jpg', f'annotations/trimaps/Pug_{i}.png'),
+    'drone': lambda i: (f'{i:03}', f'original_images/{i:03}.jpg', f'label_images_semantic/{i:03}.png'),
+    'KITTI': lambda i: (f'{i:06}_10', f'training/image_2/{i:06}_10.png', f'training/semantic_labels/{i:06}_10.png'),
+    'tiles': lambda i: (f'Tile {i % 2}/{i}', f'Tile {i % 2}/images/image_part_{i}.jpg', f'Tile {i % 2}/masks/image_part_{i}.png'),
+    'x and y': lambda i: (f'{i}', f'train/x/{i}.png', f'train/y/{i}.png'), 'a folder of one\'s own': lambda i: (f'{i}', f'cells/{i}.png', f'cells_masks/{i}.png'),
+    'masks below': lambda i: (f'{i}', f'{i}.jpg', f'masks/{i}.png'), 'input and target': lambda i: (f'{i}', f'input/{i}.png', f'target/{i}.png'),
+    'masks flat': lambda i: (f'{"ab"[i % 2]}/f{i}', f'images/{"ab"[i % 2]}/f{i}.jpg', f'masks/f{i}.png'),
+    'capitals': lambda i: (f'DSC_{i}', f'images/DSC_{i}.jpg', f'masks/dsc_{i}.png'), 'an endless name': lambda i: (f'a.{"bc"[i % 2]}.{i}', f'images/a.{"bc"[i % 2]}.{i}.jpg', f'masks/a.{"bc"[i % 2]}.{i}.png'),
+    'numbers': lambda i: (f'{10**i}', f'images/{10**i}.jpg', f'masks/{10**i}_label.png')}
+
+
+@pytest.mark.parametrize('form', POOLS)
+def test_a_pool_is_recognised(tmp_path, form):
+    rows = [POOLS[form](i) for i in range(4)]
+    folder(tmp_path, [f for r in rows for f in r[1:]])
+    layout, splits = found(tmp_path)
+    want = {n if form != 'tiles' else n.replace('/', '/image_part_'): (a, b) for n, a, b in rows}
+    assert splits == {'train': want} and layout.problems == [] and layout.lone == {}
+
+
+@pytest.mark.parametrize('files,words', [
+    ({'annotations/list.txt': ''}, []), ({'f0.jpg': ''}, ['./: passed over 1 image']), ({'docs/a.png': ''}, ['docs/: passed over 1 image']),
+    ({'images/x.heic': '', 'masks/y': ''}, ['images/: passed over 1 .heic', 'masks/: passed over 1 without ending']),
+    ({'images/.DS_Store': '', 'images/Thumbs.db': '', '.git/a.png': '', '__MACOSX/images/f0.jpg': '', 'images/.ipynb_checkpoints/f0.jpg': '', 'masks/desktop.ini': ''}, []),
+    ({'images/._f0.jpg': ''}, ['images/: passed over 1 hidden']), ({'SegmentationObject/f0.png': ''}, ['SegmentationObject/: passed over 1 image']),
+    ({'masks_color/f0.png': '', 'overlays/f0.png': ''}, ['masks_color/: passed over 1 image', 'overlays/: passed over 1 image'])])
+def test_nothing_is_left_out_untold(tmp_path, files, words):
+    layout, splits = found(folder(tmp_path, {**{f: '' for i in range(2) for f in POOLS['images and masks'](i)[1:]}, **files}))
+    assert len(splits['train']) == 2 and layout.problems == [] and layout.left == words
+
+
+def test_kinds_are_counted_as_elsewhere(tmp_path):
+    from collections import Counter
+    folder(tmp_path, ['a.heic', 'd/b', 'c.png', '.c.png'])
+    assert [file_kind(p) for p in sorted(tmp_path.iterdir())] == ['hidden', '.heic', None, 'folder']
+    assert say_kinds(Counter(['folder', 'folder', '.heic'])) == '1 .heic, 2 folders'
+
+
+def test_accents_in_either_form_are_one_name(tmp_path):
+    two = [unicodedata.normalize(k, 'étang') for k in ('NFC', 'NFD')]
+    folder(tmp_path, [f'train/{two[0]}.jpg', f'trainannot/{two[1]}.png', f'images/{two[1]}/{two[1]}.jpg'])
+    _, splits = found(tmp_path)
+    assert list(splits['train']) == [two[0]] and splits['train'][two[0]][1] == f'trainannot/{two[1]}.png'
+
+
+def test_capitals_are_told(tmp_path):
+    layout, _ = found(folder(tmp_path, [f for i in range(4) for f in POOLS['capitals'](i)[1:]]))
+    assert any('capitals' in o for o in layout.notes)
+    layout, splits = found(folder(tmp_path/'b', ['images/a.jpg', 'images/A.jpg', 'masks/a.png', 'masks/A.png']))
+    assert splits['train']['a'][1] == 'masks/a.png' and splits['train']['A'][1] == 'masks/A.png' and layout.notes == []
+
+
+# ---- several masks for a photograph
+
+def test_cityscapes_four_masks_are_one(tmp_path):
+    for k, kinds in dict(a='color instanceIds labelIds labelTrainIds', b='instanceIds labelIds color', c='color').items():
+        folder(tmp_path/k, [f'leftImg8bit/train/ulm/u_{i}_leftImg8bit.png' for i in range(3)]+[f'gtFine/train/ulm/u_{i}_gtFine_{o}.png' for i in range(3) for o in kinds.split()]
+               + [f'gtFine/train/ulm/u_{i}_gtFine_polygons.json' for i in range(3)])
+    for k, taken in dict(a='labelTrainIds', b='labelIds', c='color').items():
+        layout, splits = found(tmp_path/k)
+        assert all(m.endswith(f'_{taken}.png') for _, m in splits['train'].values()) and len(splits['train']) == 3 and layout.problems == [] and layout.notes
+    folder(tmp_path/'d', ['leftImg8bit/train/ulm/u_1_leftImg8bit.png', 'gtFine/train/ulm/u_1_gtFine_instanceIds.png'])
+    assert find_layout(tmp_path/'d').splits == {'train': []} and len(find_layout(tmp_path/'d').problems) == 1 # numbers of objects are no classes
+
+
+@pytest.mark.parametrize('where', ['{i}.jpg masks/{k}/{i}.png', 'images/{i}.jpg masks/{k}/{i}_mask.png', 'images/{i}.jpg masks/{i}_{k}.png', 'train/images/a/{i}.jpg train/masks/a/{k}/{i}.png'])
+def test_a_file_for_each_class(tmp_path, where):
+    files = {o.format(i=i, k=k): '' for i in range(3) for k in ('object', 'disk', 'box') for o in where.split()}
+    layout, splits = found(folder(tmp_path, files))
+    assert layout.classes == ('box', 'disk', 'object') and len(splits['train']) == 3 and layout.problems == []
+    for _, ms in splits['train'].values(): assert [next(k for k in layout.classes if k in m) for m in ms] == ['box', 'disk', 'object']
+    assert any('box, disk, object' in o for o in layout.notes)
+    lost = next(f for f in files if 'disk' in f)
+    (tmp_path/lost).unlink()
+    layout, splits = found(tmp_path)
+    problem, = layout.problems
+    assert lost in problem.what and len(splits['train']) == 2
+
+
+def test_classes_and_photographs_side_by_side(tmp_path):
+    layout, splits = found(folder(tmp_path, {**{f'f{i}.jpg': 'photo' for i in range(3)}, **{f'f{i}_{k}.png': 'mask' for i in range(3) for k in ('disk', 'box')}}))
+    assert layout.classes == ('box', 'disk') and splits['train']['f1'] == ('f1.jpg', ('f1_box.png', 'f1_disk.png'))
+
+
+def test_a_file_for_each_object(tmp_path):
+    layout, splits = found(folder(tmp_path, [f'{i}c/images/{i}c.png' for i in range(3)]+[f'{i}c/masks/{j}ff{i}.png' for i in range(3) for j in range(i+1)]))
+    assert {n: len(m) for n, (_, m) in splits['train'].items()} == {'0c': 1, '1c': 2, '2c': 3} and layout.classes == () and layout.problems == []
+    assert any('one object each' in o for o in layout.notes)
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    layout, splits = found(folder(tmp_path, [f'{d}/{i}.png' for i in range(3) for d in ('images', 'masks/car', 'masks/train')]))
+    assert layout.classes == ('car', 'train') and list(splits) == ['train'] and layout.problems == []
+
+
+def test_a_second_mask_is_a_problem(tmp_path):
+    layout, splits = found(folder(tmp_path, [*(f for i in range(4) for f in POOLS['BUSI'](i)[1:]), 'be/c (0)_mask_1.png']))
+    assert len(splits['train']) == 4 and [o.file for o in layout.problems] == ['be/c (0)_mask_1.png']
+
+
+def test_what_is_only_said_by_names_is_told(tmp_path):
+    layout, splits = found(folder(tmp_path, [f'{s}_{i}{e}.bmp' for s in ('train', 'testA') for i in range(2) for e in ('', '_anno')]))
+    assert len(splits['train']) == 4 and 'test and train' in layout.notes[0]
+    layout, splits = found(folder(tmp_path/'b', [f'{d}{e}/{i}.png' for d in ('day', 'night') for i in range(2) for e in ('', 'annot')]))
+    assert list(splits['train']) == ['day/0', 'day/1', 'night/0', 'night/1']
+
+
+# ---- side by side
+
+def test_weak_signs_are_looked_at(tmp_path):
+    layout, splits = found(folder(tmp_path/'a', {f'{i}{e}': k for i in range(3) for e, k in (('.jpg', 'photo'), ('.png', 'mask'))}))
+    assert splits['train']['1'] == ('1.jpg', '1.png')
+    for k, ends in dict(b=('.jpg', '.png'), c=('.jpg', '_flip.jpg')).items():
+        layout, splits = found(folder(tmp_path/k, {f'{i}{e}': 'photo' for i in range(3) for e in ends}))
+        assert splits == {} and len(layout.lone['train']) == 6 # photographs all of them
+    layout, splits = found(folder(tmp_path/'d', {f'{i}{e}': k for i in range(3) for e, k in (('.jpg', 'photo'), ('_zz.png', 'mask'))}))
+    assert splits['train']['1'] == ('1.jpg', '1_zz.png') and layout.notes == ['masks are called NAME_zz']
+
+
+# ---- lists
+
+@pytest.mark.parametrize('line', ['{}', '{}.png', 'images\\{}.png\r', 'images/{}.png', './images/{}.png labels/{}_P.png', '/data/CamVid/images/{}.png', '{}.png 1 2 1'])
+def test_a_list_of_validation(tmp_path, line):
+    folder(tmp_path, [f for i in range(5) for f in POOLS["fast.ai's layout"](i)[1:]])
+    (tmp_path/'valid.txt').write_bytes('\n'.join(line.format(*[f'f{i}']*2) for i in (1, 3)).encode()+b'\n')
+    layout, splits = found(tmp_path)
+    assert {s: list(o) for s, o in splits.items()} == dict(train=['f0', 'f2', 'f4'], val=['f1', 'f3']) and layout.problems == []
+    with open(tmp_path/'valid.txt', 'a') as f: f.write('nobody.png\n')
+    assert [str(o) for o in find_layout(tmp_path).by_split['val']] == ['valid.txt lists nobody, which is not in images/: remove the line, or add the file']
+
+
+@pytest.mark.parametrize('where', ['ImageSets/Segmentation', '.', 'splits', 'annotations'])
+def test_lists_of_splits(tmp_path, where):
+    folder(tmp_path, {**{f: '' for i in range(6) for f in POOLS['Pascal VOC'](i)[1:]}, 'JPEGImages/2009_1.jpg': '', f'{where}/train.txt': '2010_0\n2010_1\n', f'{where}/val.txt': '2010_2\n2010_3\n',
+                      f'{where}/trainval.txt': '2010_0\n2010_1\n2010_2\n2010_3\n', f'{where}/test.txt': '2010_4\n', 'ImageSets/Main/aeroplane_train.txt': '2010_5 -1\n'})
+    layout, splits = found(tmp_path)
+    assert {s: list(o) for s, o in splits.items()} == dict(train=['2010_0', '2010_1'], val=['2010_2', '2010_3'], test=['2010_4']) and layout.problems == []
+    assert any('2 photographs passed over' in o for o in layout.notes)
+    (tmp_path/where/'val.txt').write_text('2010_1\n2010_2\n')
+    problem, = find_layout(tmp_path).problems
+    assert 'lists 2010_1, which train.txt lists, too' in str(problem)
+
+
+def test_folders_win_over_lists(tmp_path):
+    rows = [(f'train/{n}.png', f'trainannot/{n}.png') for n in 'abc']+[('val/d.png', 'valannot/d.png')]
+    folder(tmp_path, {**{f: '' for r in rows for f in r}, 'train.txt': '/SegNet/CamVid/train/a.png /SegNet/CamVid/trainannot/a.png;\n', 'val.txt': '/SegNet/CamVid/val/d.png\n'})
+    layout, splits = found(tmp_path)
+    assert {s: len(o) for s, o in splits.items()} == dict(train=3, val=1) and layout.problems == []
+
+
+# ---- what does not fit
+
+def test_problems_are_said_as_before(tmp_path):
+    "Files without partners, in the two layouts that were there first."
+    seg = folder(tmp_path/'s', ['train/a.png', 'train/b.png', 'train/b.jpg', 'trainannot/b.png', 'trainannot/c.png', 'val/d.png', 'valannot/d.png', 'valannot/d.gif'])
+    assert [str(o) for o in find_layout(seg).by_split['train']] == [
+        'train/b.png has the same name as b.jpg: keep one of them', 'train/a.png has no mask trainannot/a.png: add the mask, or remove the photograph',
+        'trainannot/c.png is a mask without a photograph: add the photograph, or remove the mask']
+    assert [str(o) for o in find_layout(seg).by_split['val']] == ['valannot/d.png has the same name as d.gif: keep one of them']
+    fast = folder(tmp_path/'f', ['images/a.png', 'images/b.png', 'labels/b_P.png', 'labels/c_P.png'])
+    assert [str(o) for o in find_layout(fast).problems] == ['images/a.png has no mask labels/a_P.png: add the mask, or remove the photograph',
+                                                            'labels/c_P.png is a mask without a photograph: add the photograph, or remove the mask']
+
+
+def test_splits_without_masks(tmp_path):
+    root = folder(tmp_path, ['val/d.png', 'valannot/d.png', 'test/a.png', 'test/b.png', 'train/a.png'])
+    layout = find_layout(root)
+    assert [str(o) for o in layout.by_split['train']] == ['train has no trainannot/ beside it: put its masks there, or remove the split']
+    assert layout.notes == ['test: 2 photographs without masks'] and list(layout.lone) == ['train', 'test'] and layout.lone['test'][0] == ('a', root/'test'/'a.png')
+    (root/'train'/'a.png').unlink()
+    (root/'train').rmdir()
+    folder(root, ['trainannot/a.png'])
+    assert 'has 1 mask, but there are no photographs of train' in str(find_layout(root).by_split['train'])
+    empty = tmp_path/'e'
+    for d in ('train', 'trainannot', 'val', 'valannot'): (empty/d).mkdir(parents=True)
+    folder(empty, ['val/a.png', 'valannot/a.png'])
+    assert [str(o) for o in find_layout(empty).problems] == ['train has no images: put photographs and masks there, or remove the split']
+
+
+def test_photographs_without_masks_are_left_to_others(tmp_path):
+    for k, files in dict(coco=['train/0.jpg', 'train/_annotations.coco.json', 'valid/1.jpg', 'valid/_annotations.coco.json'], yolo=['images/train/0.jpg', 'images/val/1.jpg', 'labels/train/0.txt', 'labels/val/1.txt'],
+                         labelme=['0.jpg', '0.json', '1.jpg', '1.json'], kaggle=['train_images/0.jpg', 'train_images/1.jpg', 'train.csv']).items():
+        layout = find_layout(folder(tmp_path/k, files))
+        assert layout.splits == {} and layout.problems == [] and sum(map(len, layout.lone.values())) == 2
+        assert {p.name for p in layout.texts} == {Path(f).name for f in files if not f.endswith('.jpg')}
+
+
+def refused(root):
+    "The refusal, which must be one line."
+    with pytest.raises(PixsegError) as e: find_layout(root)
+    assert '\n' not in str(e.value)
+    return str(e.value)
+
+
+@pytest.mark.parametrize('files,words', [
+    (['images/0.jpg', 'masks/0.png', 'labels/0.png'], 'has labels/ and masks/, and both may hold the masks'),
+    (['images/0.jpg', 'JPEGImages/0.jpg', 'masks/0.png'], 'has JPEGImages/ and images/, and both may hold the photographs'),
+    (['val/0.jpg', 'valannot/0.png', 'valid/1.jpg', 'validannot/1.png', 'train/2.jpg', 'trainannot/2.png'], 'both may hold'),
+    (['images/0.jpg', 'images/1.jpg', *(f'masks/{i}_{k}.png' for i in (0, 1) for k in ('mask', 'label'))], 'and both may be the mask of 0'),
+    ([f'training/{d}/a.png' for d in ('images', 'v1.2/labels', 'v2.0/labels')], 'and both may be the mask of a'),
+    (['imagesTr/a_0000.png', 'imagesTr/a_0001.png', 'labelsTr/a.png'], 'one for each channel'),
+    (['a/train/0.jpg', 'a/trainannot/0.png', 'b/train/0.jpg', 'b/trainannot/0.png'], 'a and '), (['notes.txt'], 'has neither'), ([], 'is empty')])
+def test_what_cannot_be_told_is_refused(tmp_path, files, words):
+    assert words in refused(folder(tmp_path, files))
+
+
+def test_one_step_too_high_or_too_low(tmp_path):
+    for k, rows in dict(s=['train/0.jpg', 'trainannot/0.png'], p=['images/0.jpg', 'masks/0.png'], c=['leftImg8bit/train/ulm/u_leftImg8bit.png', 'gtFine/train/ulm/u_gtFine_labelIds.png'],
+                        t=['train/images/0.jpg', 'train/masks/0.png']).items():
+        root = folder(tmp_path/k/'in'/'data set', rows)
+        assert find_layout(root).splits
+        for high in (root.parent, root.parent.parent): assert refused(high) == f'{high} is not a data folder, but {root} is: give that path'
+        for row in rows:
+            low = (root/row).parent if 'Fine' not in row and 'left' not in row else (root/row).parents[1]
+            assert f'{low} is not a data folder, but {low.parent if k != "c" else root} is: give that path' == refused(low)
+    os.chdir(tmp_path/'s'/'in'/'data set'/'train')
+    assert 'data set is: give that path' in refused(Path('.'))
+    named = folder(tmp_path/'n', {'data/images/0.jpg': '', 'data/masks/0.png': '', 'codes.txt': 'a\nb\n'})
+    assert len(find_layout(named).splits['train']) == 1 # the names say that this is the folder
+
+
+def test_the_error_says_what_is_missing(tmp_path):
+    for k, files, words in (('a', ['train/0.jpg'], 'has train/ but no trainannot/'), ('b', ['images/0.jpg'], 'has images/ but no masks'), ('c', ['0.jpg'], 'has neither')):
+        layout = find_layout(folder(tmp_path/k, files))
+        assert isinstance(layout, Layout) and words in say_no_masks(tmp_path/k, layout) and layout.lone
+
+
+def test_links_are_followed_and_rings_are_not(tmp_path):
+    store = folder(tmp_path/'store', ['a.jpg', 'a.png'])
+    for d, f in (('train', 'a.jpg'), ('trainannot', 'a.png')):
+        (tmp_path/'d'/d).mkdir(parents=True)
+        (tmp_path/'d'/d/f).symlink_to(store/f)
+    (tmp_path/'d'/'train'/'ring').symlink_to(tmp_path/'d')
+    layout, splits = found(tmp_path/'d')
+    assert splits == {'train': {'a': ('train/a.jpg', 'trainannot/a.png')}} and layout.problems == []
+    for a, b in (('train', 'val'), ('trainannot', 'valannot')): (tmp_path/'d'/b).symlink_to(tmp_path/'d'/a)
+    assert [len(o) for o in found(tmp_path/'d')[1].values()] == [1, 1]
+
+
+def test_camvid_as_published_is_one_of_them(tmp_path):
+    files = [f for f in camvid_manifest() if '/' in f and f.endswith('.png')]
+    layout, splits = found(folder(tmp_path, files))
+    assert {s: len(o) for s, o in splits.items()} == dict(train=367, val=101, test=233) and layout.form == "SegNet's layout" and layout.problems == []
+
+
+def test_two_thousand_pairs_are_listed_at_once(tmp_path):
+    from time import process_time
+    for d in ('images', 'masks'): (tmp_path/d).mkdir()
+    for i in range(2000):
+        for f in (f'images/{i:06}.jpg', f'masks/{i:06}_mask.png'): os.close(os.open(tmp_path/f, os.O_CREAT))
+    start = process_time()
+    assert len(find_layout(tmp_path).splits['train']) == 2000 and process_time()-start < 1 # 0.1 s where nothing else runs
+
+
+# ---- names of classes
+
+PLAIN = ('background', 'traffic light', 'box')
+
+
+@pytest.mark.parametrize('name,text', [
+    ('codes.txt', 'background\ntraffic light\nbox'), ('classes.txt', '\ufeffbackground\r\ntraffic light\r\nbox\r\n\r\n\r\n'), ('labels.txt', '0 background\n1 traffic light\n2 box\n'),
+    ('label_names.txt', '0,background\n1,traffic light\n2,box'), ('class_names.txt', '0: background\n1: traffic light\n2: box'), ('labels.txt', '0\tbackground\n1\ttraffic light\n2\tbox'),
+    ('obj.names', 'background\ntraffic light\nbox\n'), ('_classes.csv', 'Pixel Value, Class\n0, background\n1, traffic light\n2, box\n'), ('classes.csv', 'name\nbackground\ntraffic light\nbox'),
+    ('data.yaml', 'nc: 3\nnames: [background, "traffic light", box]'), ('data.yaml', 'names:\n- background\n- traffic light\n- box\n'), ('data.yaml', 'names:\n  0: background\n  1: traffic light\n  2: box'),
+    ('dataset.json', json.dumps(dict(labels=dict(zip(PLAIN, range(3)))))), ('dataset.json', json.dumps(dict(labels=dict(zip('012', PLAIN)))))
+    , ('config.json', json.dumps(dict(id2label=dict(zip('012', PLAIN))))), ('labels.json', json.dumps(dict(zip('012', PLAIN)))), ('labels.json', json.dumps(dict(zip(PLAIN, range(3))))),
+    ('classes.json', json.dumps(PLAIN)), ('label_map.pbtxt', ''.join(f"item {{\n  id: {i}\n  name: '{n}'\n}}\n" for i, n in enumerate(PLAIN)))])
+def test_names_in_any_form(tmp_path, name, text):
+    (tmp_path/name).write_bytes(text.encode())
+    assert is_names_file(tmp_path/name) and read_names(tmp_path/name) == ClassNames(PLAIN, origin=name)
+    assert find_names(tmp_path, [tmp_path/name]) == read_names(tmp_path/name)
+
+
+@pytest.mark.parametrize('name,text', [
+    ('class_dict.csv', 'name,r,g,b\nVoid,0,0,0\nRoad,128,64,128\n'), ('codes.txt', 'Void 0 0 0\nRoad 128 64 128'), ('label_colors.txt', '0 0 0\t\tVoid\n128 64 128\tRoad'),
+    ('labels.txt', 'Void,0,0,0\nRoad,128,64,128'), ('labels.txt', '0 Void 0 0 0\n1 Road 128 64 128'), ('labelmap.txt', '# label:color_rgb:parts:actions\nVoid:0,0,0::\nRoad:128,64,128::\n'),
+    ('class_dict.csv', 'id,name,red,green,blue\n0,Void,0,0,0\n1,Road,128,64,128'), ('meta.json', '{"classes": [{"title": "Void", "color": "#000000"}, {"title": "Road", "color": "#804080"}]}')])
+def test_names_with_colours(tmp_path, name, text):
+    (tmp_path/name).write_text(text)
+    assert read_names(tmp_path/name) == ClassNames(('Void', 'Road'), ((0, 0, 0), (128, 64, 128)), void=0, origin=name)
+
+
+@pytest.mark.parametrize('name,text,ids', [
+    ('labels.txt', '0 a\n38 b\n75 c', (0, 38, 75)), ('_classes.csv', 'Pixel Value, Class\n1, a\n2, b\n3, c\n', (1, 2, 3)), ('dataset.json', '{"labels": {"a": 0, "c": 255, "b": 7}}', (0, 7, 255)),
+    ('labels.txt', '__ignore__\n_background_\nc', (255, 0, 1)), ('objectInfo150.txt', 'Idx\tRatio\tTrain\tVal\tStuff\tName\n1\t.1\t9\t9\t1\ta\n2\t.1\t9\t9\t1\tb, bb\n3\t.1\t9\t9\t0\tc\n', (1, 2, 3))])
+def test_names_with_values(tmp_path, name, text, ids):
+    (tmp_path/name).write_text(text)
+    names = read_names(tmp_path/name)
+    assert names.ids == ids and (names.names in (('a', 'b', 'c'), ('__ignore__', '_background_', 'c')))
+
+
+def test_a_single_line_that_does_not_fit_makes_them_names(tmp_path):
+    (tmp_path/'codes.txt').write_text('3 wheeler\ntruck\n2 m pole')
+    assert read_names(tmp_path/'codes.txt').names == ('3 wheeler', 'truck', '2 m pole') == read_codes(tmp_path/'codes.txt').names
+    assert code_lines(tmp_path/'codes.txt') == ['3 wheeler', 'truck', '2 m pole'] and void_ids(['a', 'Unlabelled area']) == [1]
+
+
+@pytest.mark.parametrize('name,text,words', [
+    ('codes.txt', 'a\n\nb', 'line 2 is blank'), ('codes.txt', '', 'is empty'), ('codes.txt', '\n'.join(f'c{i}' for i in range(300)), '300 class names'), ('codes.txt', 'a\na', 'comes twice'),
+    ('labels.txt', '0 a\n0 b', 'one value to two classes'), ('codes.txt', 'void\nignore', 'two voids'), ('class_dict.csv', 'name,r,g,b\na,1,2', 'line 2 has 3 of 4 columns'),
+    ('class_dict.csv', 'name,r,g,b\na,1,2,x', 'a number that is none'), ('class_dict.csv', 'name,r,g,b\na,1,2,256', '0..255'), ('labels.json', '{', 'cannot be read'), ('data.yaml', 'a: [', 'cannot be read'),
+    ('labels.json', '{"a": "b"}', 'names no classes'), ('labels.csv', 'ImageId,Runs\na,1 2', 'names no classes')])
+def test_what_names_no_classes_is_refused_by_name(tmp_path, name, text, words):
+    (tmp_path/name).write_text(text)
+    with pytest.raises(PixsegError) as e: read_names(tmp_path/name)
+    assert words in str(e.value) and str(tmp_path/name) in str(e.value) and '\n' not in str(e.value)
+
+
+def test_two_files_of_names_agree_or_are_refused(tmp_path):
+    def names(**files):
+        root = tmp_path/str(len(list(tmp_path.iterdir())))
+        folder(root, {k.replace('__', '/').replace('_dot_', '.'): v for k, v in files.items()})
+        return find_names(root, [p for p in root.rglob('*') if p.is_file()])
+    roboflow = 'Pixel Value, Class\n0, a\n1, b\n'
+    assert names(train___classes_dot_csv=roboflow, valid___classes_dot_csv=roboflow).names == ('a', 'b')
+    both = names(codes_dot_txt='a\nb\n', class_dict_dot_csv='name,r,g,b\na,0,0,0\nb,9,9,9\n')
+    assert both.colors == ((0, 0, 0), (9, 9, 9)) and both.origin == 'codes.txt'
+    assert names(train_dot_txt='a.png\n', notes_dot_json='{}', labels_dot_txt='a.png 0\n', labels_dot_csv='ImageId,Runs\na,1 2\n', data_dot_yaml='train: images\n') is None
+    for files in (dict(codes_dot_txt='a\nb\n', classes_dot_txt='b\na\n'), dict(train___classes_dot_csv=roboflow, valid___classes_dot_csv=roboflow.replace('b', 'c'))):
+        with pytest.raises(PixsegError, match='name different classes'): names(**files)
