@@ -24,6 +24,7 @@ from pathlib import Path
 
 from . import __version__
 from .io.files import atomic, check_folder, IMAGE_TYPES
+from .io.images import parse_bands
 from .labels import PixsegError
 from .run.config import check_knob, ConfigError, knob_type, KNOBS, make_config, nearest_knob
 

@@ -20,7 +20,7 @@ from PIL import __version__ as pillow_version
 
 from .files import atomic, cache_dir
 from .pairs import read_pair
-from .reading import Pair, Reading
+from .reading import mask_files, Pair, Reading
 from ..labels import PixsegError
 
 # %% ../../nbs/io/store.ipynb #fabd2ec0
@@ -87,11 +87,11 @@ def store_name(
     size:tuple[int,int]|None, # `(H,W)` asked for
 )->tuple[str,int]: # file name in the store; bytes of all files of the split
     "The name under which a decoded split is kept, from everything that decides its pixels."
-    files = [Path(p).absolute() for pair in pairs for p in (pair.img, *(pair.mask if isinstance(pair.mask, tuple) else [pair.mask]))]
-    hows = {pair.how for pair in pairs}-{Reading()}
+    files = [Path(p).absolute() for pair in pairs for p in (pair.img, *mask_files(pair.mask))]
+    hows = [*sorted(map(repr, {pair.how for pair in pairs}-{Reading()})), *(p.mask.digest() for p in pairs if hasattr(p.mask, 'digest'))]
     stats = [_age(f) for f in files]
     digest = lambda o: hashlib.blake2b(json.dumps(o).encode(), digest_size=12).hexdigest()
-    asked = digest([_version, pillow_version, list(map(str, files)), size, table.tolist(), *sorted(map(repr, hows))])
+    asked = digest([_version, pillow_version, list(map(str, files)), size, table.tolist(), *hows])
     return f'{asked}-{digest(stats)}.frames',sum(size for size,_ in stats)
 
 def _age(path):

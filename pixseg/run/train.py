@@ -606,7 +606,8 @@ def show_predictions(
     "Photograph, truth, prediction and errors for a few validation frames."
     data = learn.dls.valid.dataset
     idxs = torch.linspace(0, len(data)-1, min(n, len(data))).long().tolist()
-    mean,std = (torch.tensor(o, device=learn.dls.device)[:,None,None] for o in (learn.model.mean, learn.model.std))
+    mean,std = (torch.tensor(np.resize(o, data.channels), dtype=torch.float32, device=learn.dls.device)[:,None,None]
+                for o in (learn.model.mean, learn.model.std))
     predict = lambda img: learn.model.eval()(((img.to(learn.dls.device).float()/255-mean)/std)[None])[0].argmax(0).cpu().numpy()
     with torch.no_grad(): preds = [predict(data.imgs[i]) for i in idxs]
     imgs = [as_rgb(data.imgs[i]).permute(1, 2, 0).numpy() for i in idxs]
