@@ -496,6 +496,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'pixseg.io.layout._meaning': ('io/layout.html#_meaning', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._misfits': ('io/layout.html#_misfits', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._name': ('io/layout.html#_name', 'pixseg/io/layout.py'),
+                                  'pixseg.io.layout._numbered': ('io/layout.html#_numbered', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._objects': ('io/layout.html#_objects', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._one_sign': ('io/layout.html#_one_sign', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._own_split': ('io/layout.html#_own_split', 'pixseg/io/layout.py'),
