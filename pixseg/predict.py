@@ -145,18 +145,19 @@ def predict_tiled(
     model:nn.Module, # from `load_model`
     image, # whatever `open_image` takes
     tile:tuple[int,int]|None=None, # `(h,w)` of a window; default: the training frames' size
+    predict=predict_masks, # what to ask for each window; with `predict_probs` the answer is `(n,H,W)`
     **kwargs # `tta`, `scales`: see `predict_logits`
 )->np.ndarray: # uint8 `(H,W)` class ids
     "Predict at the photograph's own resolution, window by window."
     if 'size' in kwargs: raise PixsegError("pieces are seen at the photograph's own resolution: leave out `size`, or `tile`")
     img = open_image(image, getattr(model, 'photo', None))
-    (h,w),(th,tw) = img.shape[:2],_tile_size(model, tile)
-    mask = np.zeros((h, w), np.uint8)
+    (h,w),(th,tw),whole = img.shape[:2],_tile_size(model, tile),None
     for y,y0,y1 in tile_boxes(h, th, th//8):
         for x,x0,x1 in tile_boxes(w, tw, tw//8):
-            part = predict_masks(model, [img[y:y+th, x:x+tw]], size=None, **kwargs)[0].cpu().numpy()
-            mask[y0:y1, x0:x1] = part[y0-y:y1-y, x0-x:x1-x]
-    return mask
+            part = predict(model, [img[y:y+th, x:x+tw]], size=None, **kwargs)[0].cpu().numpy()
+            if whole is None: whole = np.zeros((*part.shape[:-2], h, w), part.dtype)
+            whole[..., y0:y1, x0:x1] = part[..., y0-y:y1-y, x0-x:x1-x]
+    return whole
 
 def _tile_size(model, tile):
     "Height and width of a window that the network can take."

@@ -46,10 +46,12 @@ class ConvBlock(nn.Sequential):
 # %% ../nbs/03_unet.ipynb #00000019
 def _fit(x, size):
     "`x` with its last row and column cut off or repeated until height and width are `size`."
-    h, w = x.shape[-2:]
-    if (h, w)==tuple(size): return x
-    x = x[..., :size[0], :size[1]]
-    return F.pad(x, (0, max(size[1]-w, 0), 0, max(size[0]-h, 0)), mode='replicate')
+    (h, w), (H, W) = x.shape[-2:], size
+    if isinstance(H, torch.SymInt): # a graph for any size is being written, so no size can be asked for
+        rows, cols = (torch.arange(n, device=x.device).clamp(max=o-1) for n, o in ((H, h), (W, w)))
+        return x.index_select(-2, rows).index_select(-1, cols)
+    if (h, w)==(H, W): return x
+    return F.pad(x[..., :H, :W], (0, max(W-w, 0), 0, max(H-h, 0)), mode='replicate')
 
 def _crop(x, size):
     "The middle of `x`, `size` high and wide."
@@ -140,7 +142,7 @@ def check_input(x, model):
     if x.dim()!=4 or x.shape[1]!=n_in:
         todo = 'add the batch axis with img[None]' if x.dim()==3 else f'give photographs of {n_in} channels'
         raise PixsegError(f"the network takes a batch (B,{n_in},H,W) but got {tuple(x.shape)}: {todo}")
-    if min(h, w) < low:
+    if h < low or w < low:
         raise PixsegError(f"the photograph is {h}x{w} (height x width) but this network needs at least {low}x{low}: "
                           "enlarge or pad it, or use a network of less depth")
 
@@ -148,12 +150,11 @@ def check_input(x, model):
 def _folded(x, k):
     "Blocks of `k` x `k` pixels as channels, side by side; sides that do not divide are filled up from the edge."
     if k==1: return x
-    h, w = x.shape[-2:]
-    return F.pixel_unshuffle(F.pad(x, (0, -w%k, 0, -h%k), mode='replicate'), k)
+    return F.pixel_unshuffle(_fit(x, [(side+k-1)//k*k for side in x.shape[-2:]]), k)
 
 def _unfolded(x, k, size):
     "Channels laid out as blocks of `k` x `k` pixels again, cut to `size`."
-    return x if k==1 else F.pixel_shuffle(x, k)[..., :size[0], :size[1]]
+    return x if k==1 else _fit(F.pixel_shuffle(x, k), size)
 
 # %% ../nbs/03_unet.ipynb #ca54f867
 @patch(as_prop=True)
@@ -236,5 +237,5 @@ def enlarge_logits(
     size:tuple[int,int], # `(H,W)` wanted
 )->Tensor: # `(B,C,H,W)`; as they came if that is their size already
     "Logits at another size, by bilinear interpolation: numbers may be averaged, class ids may not."
-    if tuple(logits.shape[-2:])==tuple(size): return logits
+    if not isinstance(size[0], torch.SymInt) and tuple(logits.shape[-2:])==tuple(size): return logits
     return F.interpolate(logits, tuple(size), mode='bilinear', align_corners=False)

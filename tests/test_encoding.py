@@ -239,9 +239,12 @@ def test_more_classes_than_a_byte_can_number(tmp_path):
     with pytest.raises(PixsegError, match='no masks'): decide_code([])
 
 
-def test_arrays_are_no_images(tmp_path):
-    np.savez(tmp_path/'m.npz', np.zeros((3, 3)))
-    with pytest.raises(BadImage, match='m.npz holds several arrays and is no image: masks are read from PNG, TIFF'): look_at_mask(tmp_path/'m.npz')
+def test_an_array_file_is_a_mask_too_and_an_archive_is_none(tmp_path):
+    a = np.array([[0, 2, 1]], np.int64)
+    np.save(tmp_path/'m.npy', a)
+    assert decided([tmp_path/'m.npy'], NAMES[:3])[0][0].tolist() == a.tolist()
+    np.savez(tmp_path/'m.npz', a)
+    with pytest.raises(BadImage, match='m.npz '): look_at_mask(tmp_path/'m.npz')
 
 
 def test_a_photograph_among_masks_is_told(tmp_path):

@@ -1,4 +1,4 @@
-"What only another process can show: what is built and installed, Ctrl-C from a real keyboard's signal, a run that is killed."
+"What only another process can show: what is built and installed, Ctrl-C from a real keyboard's signal, the demo."
 import ast
 import configparser
 import os
@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+import fresh
+
 ROOT = Path(__file__).resolve().parent.parent
-PIXSEG = [sys.executable, '-c', 'import sys; from pixseg.cli import main; sys.exit(main())']
 WINDOWS = sys.platform == 'win32'
 
 
@@ -148,19 +149,18 @@ def test_in_an_empty_environment_it_predicts(built, tmp_path):
 
 @pytest.mark.skipif(WINDOWS, reason='Windows has no such signal to send')
 def test_ctrl_c_leaves_a_usable_run(tmp_path):
+    from pixseg import evaluate, load_model
     from pixseg.io.streets import draw_streets
-    root, out = draw_streets(tmp_path/'streets', train=32, val=8, test=2), tmp_path/'run'
-    process = subprocess.Popen([*PIXSEG, 'train', root, '--epochs', '500', '--width', '8', '--depth', '3', '--out', out, '--device', 'cpu', '--quiet'],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.time()+120
-    while not (out/'model.safetensors').exists() and time.time() < deadline and process.poll() is None: time.sleep(.2)
-    time.sleep(.5)
-    process.send_signal(signal.SIGINT)
-    said, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert 'is usable' in said and 'Traceback' not in errors
-    scores = subprocess.run([*PIXSEG, 'evaluate', out/'model.safetensors', root, '--device', 'cpu'], capture_output=True, text=True)
-    assert scores.returncode == 0 and 'miou=' in scores.stdout, scores.stderr
+    root, out = draw_streets(tmp_path/'streets', train=16, val=4, test=0, size=(48, 64)), tmp_path/'run'
+    with fresh.started('train', root, '--epochs', 5000, '--width', 4, '--depth', 2, '--out', out, '--device', 'cpu', '--quiet') as process:
+        deadline = time.time()+120
+        while not (out/'model.safetensors').exists() and time.time() < deadline and process.alive(): time.sleep(.1)
+        time.sleep(.3)
+        os.kill(process.pid, signal.SIGINT)
+        done = process.end()
+    assert done.returncode == 130, done.stderr
+    assert 'is usable' in done.stdout and 'Traceback' not in done.stderr
+    assert 0 <= evaluate(load_model(out/'model.safetensors'), root)['miou'] <= 1
 
 
 def test_ctrl_c_in_a_finaliser_is_heard():
@@ -185,64 +185,15 @@ except KeyboardInterrupt: print('heard')
     assert 'Exception ignored' in done.stderr and done.returncode == 0 # the first one
 
 
-DIE = """
-import os, sys
-from fastai.learner import Learner
-when, out = sys.argv[1:3]
-del sys.argv[1:3]
-state, batch, replace = os.path.join(out, 'checkpoint', 'state.pt'), Learner.one_batch, os.replace
-def die():
-    os.kill(os.getpid(), 9)
-def one_batch(self, i, b): # in the middle of an epoch, once there is something to go on from
-    if when == 'epoch' and self.training and self.epoch >= 2 and i == 2 and os.path.exists(state): die()
-    return batch(self, i, b)
-def put(src, dst, **kwargs): # everything of the epoch is written but the newer checkpoint
-    if when == 'checkpoint' and os.fspath(dst) == state and os.path.exists(state): die()
-    return replace(src, dst, **kwargs)
-Learner.one_batch, os.replace = one_batch, put
-from pixseg.cli import main
-sys.exit(main())
-"""
-
-
-@pytest.fixture(scope='module')
-def whole(tmp_path_factory):
-    "A data folder, and a run on it that nobody interrupts."
-    from pixseg.io.streets import draw_streets
-    there = tmp_path_factory.mktemp('whole')
-    root = draw_streets(there/'streets', train=24, val=4, test=1)
-    args = ['train', root, '--epochs', '5', '--width', '4', '--depth', '2', '--seed', '3', '--device', 'cpu', '--quiet']
-    done = run(*PIXSEG, *args, '--out', there/'run', env={**os.environ, 'OMP_NUM_THREADS':'1'})
-    assert done.returncode == 0, done.stderr
-    return root, args, there/'run'
-
-
-@pytest.mark.parametrize('when', ['epoch', 'checkpoint'])
-def test_killed_and_resumed_ends_with_the_same_weights(whole, tmp_path, when):
-    "A process that the system ends without a word, and `--resume`: as if nothing had happened."
-    import torch
-    from safetensors.torch import load_file
-    from pixseg import load_model
-    (root, args, straight), out, env = whole, tmp_path/'run', {**os.environ, 'OMP_NUM_THREADS':'1'}
-    killed = run(sys.executable, '-c', DIE, when, out, *args, '--out', out, env=env)
-    assert killed.returncode == (9 if WINDOWS else -9), killed.stderr # not at its end
-    for name in ('model', 'last'): load_model(out/f'{name}.safetensors') # whole files
-    rows = lambda folder: (folder/'metrics.csv').read_text().splitlines()[1:]
-    def differing(name):
-        one, two = (load_file(folder/f'{name}.safetensors') for folder in (straight, out))
-        assert list(one) == list(two)
-        return [k for k in one if not torch.equal(one[k], two[k])]
-    if when == 'epoch': assert 0 < len(rows(out)) < 5 and differing('last') # else there is nothing left to get right
-    done = run(*PIXSEG, 'train', root, '--resume', '--device', 'cpu', '--quiet', '--out', out, env=env)
-    assert done.returncode == 0, done.stderr
-    assert differing('last') == differing('model') == []
-    assert len(rows(out)) == 5
-    valid = lambda folder: [row.split(',')[2:5] for row in rows(folder)] # `train_loss` is a running mean, `seconds` a clock's
-    assert valid(out) == valid(straight)
+def few_streets():
+    "A demo draws a twelfth of its streets."
+    from pixseg.io import streets
+    draw = streets.draw_streets
+    streets.draw_streets = lambda root, train, val, test, **kwargs: draw(root, train=train//12, val=val//12, test=test//12, **kwargs)
 
 
 def test_demo_ends_with_its_result(tmp_path):
-    done = subprocess.run([*PIXSEG, 'demo', '--epochs', '1', '--out', tmp_path/'demo', '--device', 'cpu', '--quiet'], capture_output=True, text=True)
+    done = fresh.run('demo', '--epochs', 1, '--out', tmp_path/'demo', '--device', 'cpu', '--quiet', before=few_streets)
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(r'accuracy=0\.\d{4} miou=0\.\d{4}', done.stdout.splitlines()[-1])
     assert {'scores.json', 'scores.txt'} <= {p.name for p in (tmp_path/'demo').iterdir()}

@@ -1,14 +1,14 @@
 "What people do by mistake: nothing of theirs is lost, and one line says what to do."
 import json
 import shutil
-import subprocess
-import sys
+from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+import fresh
 from pixseg import cli
 from pixseg.io.streets import draw_streets
 from pixseg.labels import PixsegError
@@ -126,11 +126,15 @@ def test_demo_writes_over_no_scores_of_others(capsys, tmp_path):
     assert code == 1 and 'scores.json' in err and err.count('\n') == 1 and (tmp_path/'scores.json').read_text() == 'mine'
 
 
+def leave(room):
+    "No file of this process may have more than so many KB."
+    import resource
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room*1000, room*1000))
+
+
 @pytest.mark.parametrize('room', [20, 60]) # KB: too little for the model, enough for it but not for the checkpoint
 def test_a_full_disk_is_one_line(root, tmp_path, room):
-    resource = pytest.importorskip('resource')
-    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room*1000, room*1000))
-    call = [sys.executable, '-W', 'ignore', '-c', 'import sys; from pixseg.cli import main; sys.exit(main())', 'train', root, *FLAGS]
-    p = subprocess.run([*map(str, call), '--out', str(tmp_path/'run')], preexec_fn=limit, capture_output=True, text=True)
+    pytest.importorskip('resource')
+    p = fresh.run('train', root, *FLAGS, '--out', tmp_path/'run', before=partial(leave, room))
     assert p.returncode == 1 and 'Traceback' not in p.stderr and f'{tmp_path}/run cannot be written to' in p.stderr, p.stderr
     assert not list(tmp_path.rglob('*.part'))

@@ -14,6 +14,7 @@ import torch
 from fastai.callback.core import Callback
 from PIL import Image
 
+import fresh
 from pixseg import cli
 from pixseg.io.streets import draw_streets
 from pixseg.labels import PixsegError
@@ -187,8 +188,17 @@ def test_a_shipped_encoder_is_made_without_a_download(monkeypatch, capsys, two, 
     (['--width', 8], '--width 8 does not go with --init camvid-encoder, which is a network on tf_efficientnet_lite0'), (['--encoder', 'resnet18'], '--encoder resnet18 does not'),
     (['--no-pretrained'], '--no-pretrained does not'), (['--norm', 'group'], '--norm group does not')])
 def test_what_contradicts_the_model_is_refused(capsys, two, tmp_path, flags, words):
-    code,out,err = shell(capsys, 'train', two, '--init', 'camvid-encoder', '--epochs', 1, *flags, '--out', tmp_path/'x')
+    code,_,err = shell(capsys, 'train', two, '--init', 'camvid-encoder', '--epochs', 1, *flags, '--out', tmp_path/'x')
     assert code == 2 and words in err and err.count('\n') == 1 and not (tmp_path/'x').exists()
+
+
+def test_a_model_for_other_channels_is_refused(two, tmp_path):
+    from pixseg.labels import Labels
+    from pixseg.modelfile import save_model
+    from pixseg.unet import UNet
+    save_model(tmp_path/'four.safetensors', UNet(2, n_in=4, width=4, depth=2), Labels(('a', 'b')))
+    with pytest.raises(PixsegError, match='takes photographs of 4 channels, but these have 3: choose 4 of them with `bands`'):
+        train_run(two, tmp_path/'run', init=tmp_path/'four.safetensors', epochs=1, bs=2, device='cpu', progress=False, say=quiet)
 
 
 def test_a_model_to_start_from_must_be_one(capsys, two, tmp_path):
@@ -232,28 +242,43 @@ def test_resuming_as_another_run_is_refused(root, tmp_path, given):
     assert (tmp_path/'config.json').read_text() == before
 
 
-@pytest.mark.parametrize('extra', [{}, dict(norm='group', up='nearest', fold=2)], ids=['as it is', 'folded'])
-def test_killed_and_resumed_ends_with_equal_weights(root, tmp_path, extra):
-    "SIGKILL in the fourth epoch of six; on disk is the first one only."
-    kwargs = {**TINY, **extra, 'epochs': 6, 'save_every': 3600.}
-    code = f"""
-import os, signal, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-from test_run import At, train_run, quiet
-train_run({str(root)!r}, {str(tmp_path/'cut')!r}, cbs=[At(3, lambda learn: os.kill(os.getpid(), signal.SIGKILL))], say=quiet, **{kwargs!r})
-"""
-    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    assert torch.load(tmp_path/'cut'/'checkpoint'/'state.pt', weights_only=True)['epoch'] == 1
-    assert not list((tmp_path/'cut').rglob('*.part'))
+def die_in_the_fourth_epoch():
+    "SIGKILL in the middle of an epoch; on disk is the first one only."
+    from fastai.learner import Learner
+    batch = Learner.one_batch
+    def one_batch(self, i, b):
+        if self.training and self.epoch == 3 and i == 2: os.kill(os.getpid(), 9)
+        return batch(self, i, b)
+    Learner.one_batch = one_batch
+
+
+def die_before_the_checkpoint():
+    "SIGKILL when everything of an epoch is written but the newer checkpoint."
+    replace = os.replace
+    def put(src, dst, **kwargs):
+        if Path(dst).name == 'state.pt' and os.path.exists(dst): os.kill(os.getpid(), 9)
+        return replace(src, dst, **kwargs)
+    os.replace = put
+
+
+@pytest.mark.parametrize('die,extra', [(die_in_the_fourth_epoch, {}), (die_before_the_checkpoint, dict(norm='group', up='nearest', fold=2))])
+def test_killed_and_resumed_ends_with_equal_weights(capsys, root, tmp_path, die, extra):
+    "A process that the system ends without a word, and `--resume`: as if nothing had happened, to the last bit."
+    flags = [o for k,v in extra.items() for o in (f'--{k}', v)]
+    cut,whole = tmp_path/'cut',tmp_path/'whole'
+    killed = fresh.run('train', root, *FLAGS, *flags, '--epochs', 6, '--seed', 3, '--quiet', '--out', cut, before=die)
+    assert killed.returncode == (9 if os.name == 'nt' else -9), killed.stderr # not at its end
+    assert torch.load(cut/'checkpoint'/'state.pt', weights_only=True)['epoch'] < 6
+    for name in ('last.safetensors', 'model.safetensors'): load_model(cut/name) # whole files
+    if die is die_in_the_fourth_epoch: assert not list(cut.rglob('*.part')) and 0 < len(read_csv(cut/'metrics.csv')) < 6
     threads = torch.get_num_threads()
     try:
-        torch.set_num_threads(json.loads((tmp_path/'cut'/'config.json').read_text())['threads']) # sums in another order round otherwise
-        train_run(root, tmp_path/'cut', resume=True, progress=False, device='cpu', say=quiet)
-        train_run(root, tmp_path/'whole', say=quiet, **kwargs)
+        torch.set_num_threads(1) # as in the process that was killed: sums in another order round otherwise
+        assert shell(capsys, 'train', root, '--resume', '--device', 'cpu', '--quiet', '--out', cut)[0] == 0
+        train_run(root, whole, epochs=6, seed=3, say=quiet, **TINY, **extra)
     finally: torch.set_num_threads(threads)
-    for name in ('last.safetensors', 'model.safetensors'): assert same(weights(tmp_path/'cut', name), weights(tmp_path/'whole', name))
-    rows = [[{**r, 'seconds': 0} for r in read_csv(tmp_path/o/'metrics.csv')] for o in ('cut', 'whole')]
+    for name in ('last.safetensors', 'model.safetensors'): assert same(weights(cut, name), weights(whole, name))
+    rows = [[{**r, 'seconds': 0} for r in read_csv(o/'metrics.csv')] for o in (cut, whole)]
     assert rows[0] == rows[1] and len(rows[0]) == 6
 
 

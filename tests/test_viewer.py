@@ -357,7 +357,7 @@ def test_dark_and_light_theme(live, here):
     assert page.trouble == []
 
 
-def left_behind(page, cell, ready, runs=20):
+def left_behind(page, cell, ready, runs=10):
     "What so many runs of a cell leave in the page: bytes of heap and buffers, listeners, nodes."
     cdp = page.context.new_cdp_session(page)
     cdp.send('Performance.enable')
@@ -387,9 +387,9 @@ def test_running_a_cell_again_leaves_nothing(live):
     # the notebook and anywidget keep something of every widget: what a widget with nothing in it leaves is not ours
     empty = left_behind(page, 7, lambda: page.wait_for_selector('.empty', state='attached'))
     print('viewer', ours, 'empty widget', empty)
-    assert ours['listeners']-empty['listeners'] <= 20 and ours['nodes'] <= 500
-    assert ours['bytes'] < 1e6, 'the frames of runs that are gone are still there'
-    assert ours['heap'] < 4e6
+    assert ours['listeners']-empty['listeners'] <= 10 and ours['nodes'] <= 250
+    assert ours['bytes'] < 5e5, 'the frames of runs that are gone are still there'
+    assert ours['heap'] < 2e6
 
 
 def test_frames_come_lazily(live, here):

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -20,8 +20,8 @@ from PIL import Image
 from fastcore.basics import patch
 
 from .encoding import decode_ids
-from .images import BadImage, decode_photo, refuse_values
-from .reading import DataSet, Pair, Problem
+from .images import as_image, BadImage, decode_photo, refuse_values
+from .reading import DataSet, mask_files, Problem
 from .sources import open_source
 from ..labels import Labels, PixsegError
 
@@ -66,15 +66,15 @@ def _check_pair(root, pair, known):
     "Both files through their readers; `known` marks the ids that are classes, `None` if masks cannot be read at all."
     problems,size,digest,look,decided,turn,counts = [],None,None,0,'',0,np.zeros(256, int)
     try:
-        img,turn = decode_photo(pair.img, pair.how.photo)
+        img,turn = decode_photo(as_image(pair.img, f'photograph {pair.name}'), pair.how.photo)
         size,look = img.shape[:2],fingerprint(img)
         digest = hashlib.blake2b(repr(img.shape).encode()+img.tobytes()).digest()
     except BadImage as e: problems.append(_problem(root, pair.img, e))
     try:
         if known is not None:
-            ids,decided = decode_ids(pair.mask, pair.how.mask, size, turn)
+            ids,decided = decode_ids(as_image(pair.mask, f'mask {pair.name}'), pair.how.mask, size, turn)
             counts = np.bincount(ids.reshape(-1), minlength=256)
-            refuse_values(pair.mask, np.flatnonzero(counts).tolist(), known)
+            refuse_values(pair.name if isinstance(pair.mask, np.ndarray) else next(iter(mask_files(pair.mask)), pair.name), np.flatnonzero(counts).tolist(), known)
     except BadImage as e: problems.append(_problem(root, pair.mask, e))
     return _Checked(problems, size and f'{size[0]}x{size[1]}', counts, digest, look, decided)
 
@@ -183,6 +183,11 @@ def _copies(root, split, pairs, checked, seen):
             problems.append(Problem(below(root, pair.img), f"has the same pixels as {below(root, other[1])}", remedy))
     return problems
 
+def _absent(split, counts, labels):
+    "A note on classes of which the training frames have no pixel."
+    lost = [o for i,o in enumerate(labels) if not counts[i] and i != labels.void]
+    return [f"{split} has no pixel of {', '.join(lost)}: what has no example cannot be learned"]*(split == 'train' and bool(lost) and counts.any())
+
 def _all_void(split, counts, labels):
     "A problem if a split has masks, but no pixel of a class."
     if labels.void is None or not counts.sum() or counts.sum() > counts[labels.void]: return []
@@ -230,6 +235,7 @@ def check_data(
         sizes,counts = Counter(c.size for c in checked if c.size),sum((c.counts for c in checked), np.zeros(256, int))
         problems += [o for c in checked for o in c.problems] + _copies(data.root, split, pairs, checked, seen)
         problems += _all_void(split, counts, data.labels)
+        notes += _absent(split, counts, data.labels)
         notes += _turned(split, checked)
         found[split] = list(zip(pairs, checked))
         splits[split] = SplitStats(len(pairs), dict(sizes), counts)

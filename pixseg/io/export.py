@@ -11,33 +11,79 @@ from copy import deepcopy
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from .files import atomic
 from ..labels import PixsegError
 
+# %% ../../nbs/io/export.ipynb #a52654bd
+class _SamePad(nn.Module):
+    "Zeros around a map as TensorFlow lays them, for sides that are not known yet."
+    def __init__(self, conv):
+        super().__init__()
+        self.axes = [(s, d*(k-1)+1) for k,s,d in zip(conv.kernel_size, conv.stride, conv.dilation)]
+
+    def forward(self, x):
+        for axis,(s,span) in zip((-2, -1), self.axes):
+            n,far = x.shape[axis],span+s
+            length = ((n+s-1)//s-1)*s+span # what a convolution with this stride needs
+            left = torch.sym_max(length-n, 0)//2
+            x = F.pad(x, (0, 0, far, far) if axis == -2 else (far, far))
+            x = x.index_select(axis, torch.arange(length, device=x.device)+far-left)
+        return x
+
+def _open_sides(model):
+    "Replace layers that ask for the size of their maps."
+    for parent in list(model.modules()):
+        for name,conv in list(parent.named_children()):
+            if type(conv).__name__ != 'Conv2dSame': continue
+            plain = nn.Conv2d(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, 0, conv.dilation, conv.groups, conv.bias is not None)
+            plain.weight,plain.bias = conv.weight,conv.bias
+            setattr(parent, name, nn.Sequential(_SamePad(conv), plain))
+    return model
+
+# %% ../../nbs/io/export.ipynb #4ffc55d0
+def _graph(model, size):
+    "The network as an ONNX graph; `model` is changed."
+    dim,low = torch.export.Dim,model.min_size
+    free,sides = {0:dim('batch', min=1)},size
+    if size == 'any':
+        model,sides = _open_sides(model),(3*low+1, 4*low+3)
+        free |= {2:dim('height', min=low), 3:dim('width', min=low)}
+    x = torch.zeros(2, model.config.get('n_in', 3), *sides, device=next(model.parameters()).device)
+    try: program = torch.onnx.export(model, (x,), input_names=['image'], output_names=['logits'], dynamo=True, verbose=False, dynamic_shapes=(free,))
+    except Exception as e:
+        if size != 'any' or isinstance(e, (MemoryError, torch.cuda.OutOfMemoryError)): raise
+        raise PixsegError(f"this network cannot be written for any size ({str(e).strip().splitlines()[0][:150]}): give one (height, width)") from e
+    return program.model_proto # made anew each time it is asked for
+
 # %% ../../nbs/io/export.ipynb #00000039
 def export_onnx(
     model:nn.Module, # from `load_model`
     path:str|Path, # file to write, `*.onnx`
-    size:tuple[int,int]|None=None, # fixed `(H,W)` of the input; default: the training size
+    size:tuple[int,int]|str|None=None, # `(H,W)` of the input; 'any': from `model.min_size` on; default: the training size
 )->Path: # the file written
-    "Write the network as ONNX with a fixed input size and any batch size; raises `PixsegError`."
+    "Write the network as ONNX for one input size, or for any, and any batch size; raises `PixsegError`."
     try: import onnx, onnxscript # noqa: F401
     except ImportError as e:
         raise PixsegError(f"ONNX export needs the package {e.name}: `pip install onnx onnxscript` brings it") from None
     if Path(path).is_dir() or Path(path).exists() and Path(path).suffix.lower() != '.onnx':
         raise PixsegError(f"{path} is there already and no ONNX file, so nothing is written over it: give a name that ends in .onnx")
-    h,w = size or getattr(model, 'size', None) or (256, 256)
-    if min(h, w) < model.min_size:
-        raise PixsegError(f"the size is {h}x{w}, but this network needs at least {model.min_size} pixels a side: give a larger one")
+    fixed = getattr(model, 'size', None) or (256, 256) if size is None else size
+    _check_size(fixed, model)
     if not getattr(model, 'card', None):
         raise PixsegError("this network has no card that says what its outputs mean: write it with `save_model`, open it with `load_model`")
-    model = deepcopy(model).eval()
-    x = torch.zeros(2, model.config.get('n_in', 3), h, w, device=next(model.parameters()).device)
-    program = torch.onnx.export(model, (x,), input_names=['image'], output_names=['logits'],
-                                dynamo=True, verbose=False, dynamic_shapes=({0:torch.export.Dim('batch', min=1)},))
-    proto = program.model_proto # made anew each time it is asked for
+    proto = _graph(deepcopy(model).eval(), fixed)
     onnx.helper.set_model_props(proto, dict(pixseg=json.dumps(model.card)))
     with atomic(path) as part: onnx.save(proto, part)
     return Path(path)
+
+def _check_size(size, model):
+    "Refuse what is no size of this network's input."
+    if isinstance(size, str):
+        if size != 'any': raise PixsegError(f"the size is {size!r}: give (height, width), or 'any'")
+        if model.config.get('padding') == 'valid':
+            raise PixsegError("a network with padding='valid' takes few sizes, and answers for fewer pixels: give one (height, width)")
+    elif min(size) < model.min_size:
+        raise PixsegError(f"the size is {size[0]}x{size[1]}, but this network needs at least {model.min_size} pixels a side: give a larger one")

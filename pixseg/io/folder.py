@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from PIL import __version__ as pillow_version
 
-from .encoding import count_classes, decide_code, look_at_mask
+from .encoding import decide_code, look_at_mask
 from .files import atomic, IMAGE_TYPES, tell
 from .forms import find_annotations
 from .images import as_image, BadImage, decide_photos, grey_values, open_mask
@@ -242,7 +242,7 @@ def say_guesses(
 )->DataSet: # the same
     "One line about a data set, if anything was guessed; raises why its masks cannot be read, if they cannot."
     if data.refusal: raise data.refusal
-    if data.notes or not data.native: tell(f"{data.called}: {data.line}")
+    if data.notes or not data.native: tell(data.line if data.called == data.form else f"{data.called}: {data.line}")
     return data
 
 def pick_split(

@@ -257,7 +257,8 @@ def _data_set(splits, form, labels, home=None, **how):
     if any(p.how != Reading() for ps in splits.values() for p in ps): return DataSet(home or Path(), form, splits, labels) # understood already
     names = home and find_names(home, [p for p in home.iterdir() if p.is_file()])
     rows = {s:[(p.name, p.img, p.mask) for p in ps] for s,ps in splits.items()}
-    return settle(home or Path(), form, rows, names or class_names(labels), **how)
+    names = names or class_names(labels)
+    return settle(home or Path(), form, rows, names, native=names is not None, **how)
 
 # %% ../../nbs/io/sources.ipynb #794b1b3d
 _kinds = ("a data folder, a CSV file or a data frame of photographs and masks, (photographs, masks) as arrays or lists, "

@@ -31,7 +31,7 @@ from ..io.files import tell, unique_names
 from ..io.images import as_rgb, open_image, read_mask, save_mask
 from ..labels import Labels, PixsegError
 from ..metrics import accuracy, confusion, iou
-from ..run.predict import MARK, refuse_overwrite
+from ..run.results import MARK, refuse_overwrite
 from ..show import error_colors, error_names, to_ids, error_map, overlay, show_grid
 
 # %% ../../nbs/web/viewer.ipynb #0000000b
