@@ -462,7 +462,7 @@ def _divide(root, places):
     mine = lambda name: not name.lower().endswith(('.jpg', '.jpeg')) if twins else nfc(name) in masks
     part = lambda p,wanted: p._replace(folder=p.folder._replace(images=[o for o in p.folder.images if mine(o) == wanted]))
     photos,found = [part(p, False) for p in places],[part(p, True)._replace(role='mask') for p in places]
-    if not any(p.folder.images for p in found): return None
+    if not all(any(p.folder.images for p in ps) for ps in (photos, found)): return None
     names = _cut_names(*({nfc(o) for p in ps for o in p.folder.images} for ps in (photos, found)))
     weak = twins or not any(_affix_rank(a) < 4 for a in names.affixes)
     if weak and max(_colors_of(root, found)) >= min(_colors_of(root, photos)): return None

@@ -20,7 +20,7 @@ from .reading import DataSet
 from .shapes import fill_rings
 from ..labels import Labels, PixsegError
 
-# %% ../../nbs/io/samples.ipynb #150fdb2b
+# %% ../../nbs/io/samples.ipynb #8b0732d1
 class Example(NamedTuple):
     "A photograph, and the truth about it."
     name:str # 'frame_0'
@@ -42,14 +42,17 @@ def draw_examples(
         box = [(x, y), (x+w//4, y), (x+w//4, y+h//3), (x, y+h//3)]
         x,y = rng.integers(w//2, w//2+w//8)+.2,rng.integers(2, h//3)+.3
         wedge = [(x, y+h/2), (x+w/3, y+h/2+1.1), (x+w/9, y)]
-        ids = np.zeros(size, np.uint8)
-        for k,ring in ((1, box), (2, wedge)):
-            top,left,area = fill_rings([np.array(ring, float)], size)
-            ids[top:top+area.shape[0], left:left+area.shape[1]][area] = k
-        photo = np.array([(110,112,105), (190,130,70), (70,140,170)])[ids]+rng.integers(-25, 26, (h, w, 1))
         rings = tuple((k, [(float(a), float(b)) for a,b in ring]) for k,ring in ((1, box), (2, wedge)))
+        ids = sum(k*_filled(ring, size) for k,ring in rings)
+        photo = np.array([(110,112,105), (190,130,70), (70,140,170)])[ids]+rng.integers(-25, 26, (h, w, 1))
         out.append(Example(f'frame_{i}', 'val' if i >= n-n//4 else 'train', photo.astype(np.uint8), ids, rings))
     return out
+
+def _filled(ring, size):
+    "A polygon's pixels as 1."
+    mask,(top,left,area) = np.zeros(size, np.uint8),fill_rings([np.array(ring)], size)
+    mask[top:top+area.shape[0], left:left+area.shape[1]] = area
+    return mask
 
 # %% ../../nbs/io/samples.ipynb #c45d6836
 class Form(NamedTuple):
@@ -84,7 +87,15 @@ FORMS |= {
                              f'training/mask/{e.name}_training_mask.gif': e.ids*0+255}, kind='two'), # the last: which part was photographed
 }
 
-# %% ../../nbs/io/samples.ipynb #bc413bef
+# %% ../../nbs/io/samples.ipynb #93b5bda0
+_city = np.array([7, 24, 26]) # Cityscapes' road, person and car
+
+def _long(e): return dict(train='training', val='validation')[e.split]
+
+def _valid(e): return dict(train='train', val='valid')[e.split]
+
+def _paint(ids): return SAMPLE_LABELS.palette()[ids]
+
 FORMS |= {
     "nnU-Net": Form(lambda e: {f'imagesTr/{e.name}_0000.png': e.photo, f'labelsTr/{e.name}.png': e.ids},
                     lambda es: {'dataset.json': _dump(dict(labels={n:i for i,n in enumerate(SAMPLE_LABELS)}, file_ending='.png', numTraining=len(es)))}),
@@ -99,15 +110,8 @@ FORMS |= {
     "a file for each class": Form(lambda e: {f'images/{e.name}.jpg': e.photo} | {
         f'masks/{n}/{e.name}.png': (e.ids == i).astype(np.uint8)*255 for i,n in enumerate(SAMPLE_LABELS) if i}),
     "a file for each object": Form(lambda e: {f'{e.name}/images/{e.name}.png': e.photo} | { # Data Science Bowl 2018
-        f'{e.name}/masks/{i:04x}.png': _part(e, i)*255 for i in range(len(e.rings))}, kind='two'),
+        f'{e.name}/masks/{k:04x}.png': _filled(ring, e.ids.shape)*255 for k,ring in e.rings}, kind='two'),
 }
-
-_city = np.array([7, 24, 26]) # Cityscapes' road, person and car
-
-def _long(e): return dict(train='training', val='validation')[e.split]
-def _valid(e): return dict(train='train', val='valid')[e.split]
-def _paint(ids): return SAMPLE_LABELS.palette()[ids]
-def _part(e, i): return (draw_examples()[int(e.name[-1])].ids == e.rings[i][0]).astype(np.uint8)
 
 # %% ../../nbs/io/samples.ipynb #6d315bc8
 def _palette(ids):
@@ -189,7 +193,7 @@ FORMS |= {
         ['ImageId,ClassId,EncodedPixels', *(f'{e.name}.jpg,{k},{_runs(e, k)}' for e in es for k,_ in e.rings)])}),
 }
 
-# %% ../../nbs/io/samples.ipynb #17323f91
+# %% ../../nbs/io/samples.ipynb #f44779c4
 def write_sample(
     form:str, # one of `FORMS`
     root:str|Path, # folder to make, or to add to
@@ -214,6 +218,6 @@ def count_wrong(
     wrong,table = 0,data.labels.table(data.labels)
     pairs = [p for ps in data.splits.values() for p in ps]
     for e in examples:
-        pair, = [p for p in pairs if e.name in p.name or str(p.name) == e.name[6:]] # one, or an error
+        pair, = (p for p in pairs if e.name in p.name) # one, or an error
         wrong += int((read_pair(pair, table)[1] != e.ids).sum())
     return wrong+sum(len(e.ids) for e in examples)*(len(pairs) != len(examples))

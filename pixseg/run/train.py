@@ -408,6 +408,10 @@ def _network(config, labels, n_in, out, resume, say):
     "The network of a run: a fresh one, that of the model it starts from, or that of the run that goes on."
     if config.init and not resume:
         model,words = start_from(config.init, labels)
+        own = model.config.get('n_in', 3)
+        if own != n_in:
+            raise ConfigError(f"`init={config.init!r}` takes photographs of {own} channels, but these have {n_in}: choose {own} of them with `bands`, "
+                              "or another model")
         say(words)
         return model
     if config.init: # the checkpoint has its weights, and the model may be gone

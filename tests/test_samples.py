@@ -1,0 +1,36 @@
+"Every form in which `write_sample` writes is understood: nothing is amiss, and every pixel is as it was written."
+import numpy as np
+import pytest
+
+from pixseg.io.check import check_data
+from pixseg.io.folder import open_folder
+from pixseg.io.samples import count_wrong, draw_examples, FORMS, write_sample
+from pixseg.labels import PixsegError
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_a_form_is_read_as_it_was_written(tmp_path, form):
+    truth = write_sample(form, tmp_path)
+    data = open_folder(tmp_path)
+    assert count_wrong(data, truth) == 0 and check_data(data).ok
+    assert data.splits['train'] and data.splits['val']
+
+
+def test_a_pixel_that_differs_and_a_pair_too_many_are_counted(tmp_path):
+    truth = write_sample('two folders', tmp_path)
+    data = open_folder(tmp_path)
+    other = truth[0].ids.copy()
+    other[0, 0] += 1
+    assert count_wrong(data, [truth[0]._replace(ids=other), *truth[1:]]) == 1
+    assert count_wrong(data, truth[1:]) > 0
+    with pytest.raises(ValueError): count_wrong(data, [truth[0]._replace(name='other'), *truth[1:]])
+
+
+def test_an_unknown_form_is_refused(tmp_path):
+    with pytest.raises(PixsegError, match="no form 'VOC': choose from SegNet, "): write_sample('VOC', tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+def test_examples_are_the_same_every_time():
+    a, b = draw_examples(), draw_examples()
+    assert all(np.array_equal(x.photo, y.photo) and np.array_equal(x.ids, y.ids) for x, y in zip(a, b))
