@@ -413,6 +413,14 @@ def test_frames_are_written_over_nothing_else(model, tmp_path):
     assert not (tmp_path/'new').exists()
 
 
+def test_what_all_frames_have_in_common_is_said_once(model, tmp_path):
+    pytest.importorskip('av')
+    deep = UNet(3, width=2, depth=5).eval()
+    deep.labels,deep.size,deep.card = LABELS,None,make_card(deep, LABELS)
+    written,failed,_ = quietly(deep, [film(tmp_path/'clip.mp4')], tmp_path/'out')
+    assert not written and len(failed) == 1 and 'clip.mp4' in failed[0] and '24x32' in failed[0]
+
+
 def test_a_film_that_cannot_be_drawn_is_a_line(model, tmp_path, monkeypatch):
     pytest.importorskip('av')
     from pixseg.run import predict as run_predict

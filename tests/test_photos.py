@@ -99,6 +99,15 @@ def test_tiffs_of_four_bands_of_any_kind(tmp_path, kind, more):
     assert np.array_equal(read_bands(io.BytesIO(path.read_bytes()))[0], a)
 
 
+@pytest.mark.parametrize('more', [{}, dict(compression='zlib', predictor=True), dict(byteorder='>'), dict(planarconfig='separate', photometric='rgb')], ids=str)
+def test_three_deep_channels_need_no_package(tmp_path, monkeypatch, more):
+    stored = np.moveaxis(DEEP, 2, 0) if 'planarconfig' in more else DEEP
+    path = tiff(tmp_path/'a.tif', stored, **more)
+    assert np.array_equal(read_bands(path)[0], DEEP)
+    monkeypatch.setitem(sys.modules, 'tifffile', None) # as if it were not installed
+    if 'planarconfig' not in more: assert np.array_equal(read_bands(path)[0], DEEP)
+
+
 @pytest.mark.parametrize('n', [1, 2, 3, 5, 8, 13])
 def test_any_number_of_bands(tmp_path, n):
     a = np.dstack([IMG]*5)[..., :n]
@@ -154,10 +163,10 @@ def test_smaller_copies_in_a_tiff_are_no_pages(tmp_path):
 
 
 def test_what_a_package_could_read_names_it(tmp_path, monkeypatch):
-    path = tiff(tmp_path/'a.tif', DEEP)
+    path = tiff(tmp_path/'a.tif', np.dstack([DEEP, DEEP[..., :1]]))
     (tmp_path/'c.heic').write_bytes(b'\0\0\0\x18ftypheic\0\0\0\0mif1heic'+bytes(99))
     for name in ('tifffile', 'pillow_heif'): monkeypatch.setitem(sys.modules, name, None) # as if they were not installed
-    with pytest.raises(BadImage, match=r'a.tif is a TIFF of 3 x 16 bits.*pip install tifffile.*extra `formats`'): open_image(path)
+    with pytest.raises(BadImage, match=r'a.tif is a TIFF of 4 x 16 bits.*pip install tifffile.*extra `formats`'): open_image(path)
     with pytest.raises(BadImage, match=r'c.heic is a HEIC photograph: `pip install pillow-heif`'): open_image(tmp_path/'c.heic')
     with pytest.raises(NeedsPackage): open_pillow(tmp_path/'c.heic')
     assert [*image_files(tmp_path)] == ['a', 'c'] # listed, so that nobody wonders where it went

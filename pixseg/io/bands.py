@@ -8,6 +8,7 @@ __all__ = ['Head', 'tiff_pages', 'load_array', 'file_head', 'NeedsPackage', 'ope
 
 # %% ../../nbs/io/bands.ipynb #06e5d74f
 import struct
+import sys
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -214,19 +215,39 @@ def _turned(a, turn):
     return a
 
 # %% ../../nbs/io/bands.ipynb #6bb7109f
-def _deep_png(image):
-    "A PNG of several 16-bit channels, without a loss."
-    def decode(name):
-        with open_pillow(image) as im:
-            im.tile = [t._replace(args=name(t.args)) if hasattr(t, '_replace') else (*t[:3], name(t[3])) for t in im.tile]
-            return _load(im)
-    with open_pillow(image) as im: raw = im.tile[0][3]
-    if raw == 'LA;16B':
-        (four,turn) = decode(lambda _: 'RGBA')
-        four = np.asarray(four).astype(np.uint16)
+def _decode_as(image, name, page=0):
+    "An image as Pillow decodes it if its numbers are declared as others; `name` is a function of how they are declared."
+    with open_pillow(image) as im:
+        if page: im.seek(page)
+        told = lambda o: name(o) if isinstance(o, str) else (name(o[0]), *o[1:])
+        im.tile = [t._replace(args=told(t.args)) if hasattr(t, '_replace') else (*t[:3], told(t[3])) for t in im.tile]
+        im,turn = _load(im)
+        return np.asarray(im).astype(np.uint16),turn
+
+def _other_byte(o):
+    "The declaration by which Pillow takes the lower byte, from that by which it takes the upper one."
+    low = {'L':'B', 'B':'L', 'N':'B' if sys.byteorder == 'little' else 'L'}
+    return o[:-1]+low[o[-1]] if ';16' in o else o
+
+def _deep(image, page=0):
+    "Several 16-bit channels of a PNG or a TIFF, without a loss."
+    with open_pillow(image) as im:
+        if page: im.seek(page)
+        two = im.mode == 'LA' or 'LA;16B' in im.tile[0]
+    if two:
+        four,turn = _decode_as(image, lambda _: 'RGBA', page)
         return four[..., ::2]*256+four[..., 1::2],turn
-    (high,turn),(low,_) = decode(lambda o: o),decode(lambda o: o.replace('16B', '16L'))
-    return np.asarray(high).astype(np.uint16)*256+np.asarray(low),turn
+    (high,turn),(low,_) = _decode_as(image, lambda o: o, page),_decode_as(image, _other_byte, page)
+    return high*256+low,turn
+
+# %% ../../nbs/io/bands.ipynb #56530cdc
+def _three_deep(image, page):
+    "Whether Pillow reads a TIFF page as three 16-bit channels, side by side."
+    try:
+        with open_pillow(image) as im:
+            if page: im.seek(page)
+            return im.mode == 'RGB' and all((t[3] if isinstance(t[3], str) else t[3][0]).startswith('RGB;16') for t in im.tile)
+    except Exception: return False # it does not even open it
 
 # %% ../../nbs/io/bands.ipynb #89f82584
 def _for_pillow(tags):
@@ -234,6 +255,8 @@ def _for_pillow(tags):
     bits,n,extra,form = max(_many(tags[258], 1)),tags[277] or 1,_many(tags[338], 0),_many(tags[339], 1)[0]
     if n == 1: return (form, bits) in ((1, 1), (1, 2), (1, 4), (1, 8), (1, 12), (1, 16), (2, 16), (2, 32), (3, 32))
     return bits <= 8 and (n == 3 or tags[262] == 5 or n in (2, 4) and extra[0] in (1, 2))
+
+def _is_deep(tags): return tags[277] == 3 and set(_many(tags[258], 1)) == {16} and _many(tags[339], 1)[0] == 1
 
 def _read_tiff(image, page):
     "A page of a TIFF file by `tifffile`; raises `NeedsPackage` without it."
@@ -261,10 +284,11 @@ def read_bands(
     if not isinstance(image, Image.Image):
         start = _start(image)
         if start[:6] == b'\x93NUMPY': return np.atleast_3d(load_array(image)),0
-        if start[:8] == b'\x89PNG\r\n\x1a\n' and start[24:25] == b'\x10' and start[25:26] != b'\0': return _deep_png(image)
+        if start[:8] == b'\x89PNG\r\n\x1a\n' and start[24:25] == b'\x10' and start[25:26] != b'\0': return _deep(image)
         if _is_tiff(start):
             pages = tiff_pages(image)
             if page >= max(len(pages), 1): raise ValueError(f"no page {page+1}, there are {len(pages)}")
+            if pages and _is_deep(pages[page][1]) and _three_deep(image, pages[page][0]): return _deep(image, pages[page][0])
             if pages and not _for_pillow(pages[page][1]): return _read_tiff(image, page)
         elif start[4:8] == b'jP  ' and (head := file_head(image)).kind != 'uint8' and head.bands > 1:
             raise ValueError(f"JPEG 2000 of {head.bands} x more than 8 bits, of which Pillow keeps 8")

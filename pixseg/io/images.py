@@ -69,7 +69,7 @@ def unreadable(
 )->BadImage: # to be raised
     "The error for an image that could not be decoded, with a remedy that fits its kind."
     if isinstance(e, NeedsPackage):
-        return BadImage(_called(image), f"is {e.what}", f"`pip install {e.package}` lets it be read, or pixseg's extra `formats`; or save it as "
+        return BadImage(_called(image), f"is {e.what}", f"`pip install {e.package}` lets it be read"+", or pixseg's extra `formats`"*(e.package != 'imagecodecs')+"; or save it as "
                         "an 8-bit PNG, three of its bands or one for a mask")
     remedy = next((r for kinds,r in _remedies if isinstance(e, kinds)), "copy or export it again")
     return BadImage(_called(image), f"cannot be read as an image ({why_unreadable(e)})", remedy)

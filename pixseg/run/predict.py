@@ -174,7 +174,8 @@ def predict_files(
         progress(len(writing)+len(failed), len(writing)+len(failed))
     done = [w.result() for w in writing]
     failed += [d.line for d in done if d.line]
-    return [d.mask for d in done if d.mask],failed+_finish([d for d in done if d.mask], results)
+    failed += _finish([d for d in done if d.mask], results)
+    return [d.mask for d in done if d.mask],[*dict.fromkeys(failed)] # what all frames of a film have in common is said once
 
 # %% ../../nbs/run/predict.ipynb #3fcd0117
 def _readable(pool, items, code, failed, bs=8):
