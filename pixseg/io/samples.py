@@ -193,6 +193,26 @@ FORMS |= {
         ['ImageId,ClassId,EncodedPixels', *(f'{e.name}.jpg,{k},{_runs(e, k)}' for e in es for k,_ in e.rings)])}),
 }
 
+# %% ../../nbs/io/samples.ipynb #019c8977
+def _studio(es):
+    "Label Studio's tasks."
+    h,w = es[0].ids.shape
+    area = lambda k,r: dict(type='polygonlabels', original_width=w, original_height=h, value=dict(
+        points=(np.array(r)*(100/w, 100/h)).tolist(), polygonlabels=[SAMPLE_LABELS.names[k]], closed=True))
+    return _dump([dict(id=i, data=dict(image=f'/data/upload/1/0a1b2c3d-{e.name}.jpg'), annotations=[dict(id=i, result=[area(*o) for o in e.rings])])
+                  for i,e in enumerate(es)])
+
+def _supervisely(e):
+    "Supervisely's file for a photograph."
+    area = lambda k,r: dict(classTitle=SAMPLE_LABELS.names[k], geometryType='polygon', points=dict(exterior=r, interior=[]))
+    return _dump(dict(size=dict(height=e.ids.shape[0], width=e.ids.shape[1]), objects=[area(*o) for o in e.rings]))
+
+FORMS |= {
+    "Label Studio": Form(lambda e: {f'{e.name}.jpg': e.photo}, lambda es: {'project-1.json': _studio(es)}),
+    "Supervisely": Form(lambda e: {f'lot/img/{e.name}.jpg': e.photo, f'lot/ann/{e.name}.jpg.json': _supervisely(e)}, lambda es: {'meta.json': _dump(
+        dict(classes=[dict(title=n, shape='polygon', color=f'#{bytes(c).hex()}') for n,c in list(zip(SAMPLE_LABELS, SAMPLE_LABELS.colors))[1:]]))}),
+}
+
 # %% ../../nbs/io/samples.ipynb #f44779c4
 def write_sample(
     form:str, # one of `FORMS`
