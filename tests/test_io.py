@@ -22,7 +22,8 @@ from pixseg.io.pairs import label_table, read_pair
 from pixseg.io.images import BadImage, open_image, read_mask, save_mask
 from pixseg.io.store import store_dir
 from pixseg.io.streets import draw_street, draw_streets
-from pixseg.labels import CAMVID, Labels, PixsegError, write_codes
+from pixseg.io.names import write_codes
+from pixseg.labels import CAMVID, Labels, PixsegError
 from pixseg.show import overlay
 
 IMG, MASK = draw_street(7, (48, 64))

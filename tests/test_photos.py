@@ -23,7 +23,8 @@ from pixseg.io.reading import PhotoCode, read_as, Reading
 from pixseg.io.split import frame_sizes, FrameList, MixedData, read_split
 from pixseg.io.store import read_frames, store_name
 from pixseg.io.streets import draw_street
-from pixseg.labels import CAMVID, PixsegError, write_codes
+from pixseg.io.names import write_codes
+from pixseg.labels import CAMVID, PixsegError
 from pixseg.learner import seg_learner
 from pixseg.modelfile import load_model, read_card, save_model
 from pixseg.predict import predict_mask

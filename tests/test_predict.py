@@ -22,7 +22,8 @@ from pixseg.encoder import EncoderUNet, check_encoder
 from pixseg.io.export import export_onnx
 from pixseg.io.files import unique_names
 from pixseg.io.images import save_mask
-from pixseg.labels import CAMVID, Labels, PixsegError, write_codes
+from pixseg.io.names import write_codes
+from pixseg.labels import CAMVID, Labels, PixsegError
 from pixseg.modelfile import build_model, find_model, load_model, make_card, save_model
 from pixseg.predict import predict_logits, predict_mask, predict_tiled, tile_boxes
 from pixseg.run import predict as run_predict

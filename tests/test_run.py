@@ -136,7 +136,8 @@ def test_a_file_where_a_folder_is_wanted_is_one_line(capsys, root, tmp_path):
 @pytest.fixture(scope='module')
 def two(tmp_path_factory):
     "Frames of two classes, one of which the streets have, too."
-    from pixseg.labels import Labels, write_codes
+    from pixseg.io.names import write_codes
+    from pixseg.labels import Labels
     there = tmp_path_factory.mktemp('two')/'two'
     rng = np.random.default_rng(0)
     for d,n in dict(train=4, val=2).items():

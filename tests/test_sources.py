@@ -19,7 +19,8 @@ from pixseg.io.sources import divide, open_source, pick_split
 from pixseg.io.split import default_batch, StreamData
 from pixseg.io.store import in_memory
 from pixseg.io.streets import draw_streets
-from pixseg.labels import Labels, PixsegError, write_codes
+from pixseg.io.names import write_codes
+from pixseg.labels import Labels, PixsegError
 
 TWO = Labels(('dark', 'bright'))
 LOADERS = dict(bs=2, device='cpu', cache=False)

@@ -27,7 +27,8 @@ from .pairs import read_pair
 from .polygons import to_coco, to_yolo, yolo_names
 from .reading import DataSet, Pair, PhotoCode
 from .shapes import fill_rings, ring, Shape, Shapes
-from ..labels import Labels, PixsegError, void_ids, write_codes
+from .names import write_codes
+from ..labels import Labels, PixsegError, void_ids
 
 # %% ../../nbs/io/convert.ipynb #c009d7f9
 @contextmanager

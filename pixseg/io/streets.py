@@ -19,7 +19,8 @@ import numpy as np
 from fastcore.basics import patch
 from PIL import Image
 
-from ..labels import CAMVID, PixsegError, write_codes
+from .names import write_codes
+from ..labels import CAMVID, PixsegError
 
 # %% ../../nbs/io/streets.ipynb #0000000b
 _fine = 3 # canvas pixels per picture pixel, each way
