@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from pixseg.io.check import check_data
-from pixseg.io.folder import open_folder
+from pixseg.io.folder import open_folder, pick_split
 from pixseg.io.samples import count_wrong, draw_examples, FORMS, write_sample
 from pixseg.labels import PixsegError
 
@@ -34,3 +34,13 @@ def test_an_unknown_form_is_refused(tmp_path):
 def test_examples_are_the_same_every_time():
     a, b = draw_examples(), draw_examples()
     assert all(np.array_equal(x.photo, y.photo) and np.array_equal(x.ids, y.ids) for x, y in zip(a, b))
+
+
+@pytest.mark.parametrize('named', [True, False])
+def test_a_folder_in_which_no_file_has_a_partner_is_all_problems(tmp_path, named):
+    write_sample('two folders', tmp_path)
+    for p, other in zip(sorted((tmp_path/'masks').iterdir()), ('lake', 'moor', 'hill', 'wood')): p.rename(p.with_name(f'{other}.png'))
+    if not named: (tmp_path/'classes.txt').unlink()
+    report = check_data(tmp_path)
+    assert not report.ok and any('has no mask' in p.what for p in report.problems)
+    with pytest.raises(PixsegError, match='has no mask'): pick_split(open_folder(tmp_path), 'train')
