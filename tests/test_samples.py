@@ -44,3 +44,10 @@ def test_a_folder_in_which_no_file_has_a_partner_is_all_problems(tmp_path, named
     report = check_data(tmp_path)
     assert not report.ok and any('has no mask' in p.what for p in report.problems)
     with pytest.raises(PixsegError, match='has no mask'): pick_split(open_folder(tmp_path), 'train')
+
+
+def test_a_class_without_a_pixel_is_a_note(tmp_path):
+    write_sample('two folders', tmp_path)
+    (tmp_path/'classes.txt').write_text('background\nbox\nwedge\nboat\n')
+    report = check_data(tmp_path)
+    assert report.ok and 'train has no pixel of boat: what has no example cannot be learned' in report.notes
