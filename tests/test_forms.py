@@ -3,13 +3,14 @@ import base64
 import io
 import json
 import unicodedata
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pixseg.io.annotations import Entry, Found, Photos, Tree, add_ring, clean, only_boxes, read_cvat, read_labelme, read_runs, read_via, read_voc, read_yolo, split_of
+from pixseg.io.annotations import Entry, Found, Photos, Tree, add_ring, clean, only_boxes, read_cvat, read_labelme, read_runs, read_studio, read_supervisely, read_via, read_voc, read_yolo, split_of
 from pixseg.io.forms import Annotated, class_names, find_annotations
 from pixseg.io.images import BadImage
 from pixseg.io.polygons import mask_polygons, object_ids, one_ring, simplify, to_coco, to_geojson, to_labelme, to_yolo, yolo_names
@@ -551,6 +552,66 @@ def test_via(tmp_path):
             assert a.names.names == ('background','car') and only(a).draw(SIZE).sum() == (150 if isinstance(regions, list) else 100)
 
 
+def studio(*results, image='/data/upload/1/0a1b2c3d-a.jpg', **more):
+    full = [dict(type=kind, original_width=W, original_height=H, value=value) for kind,value in results]
+    return dict(data=dict(image=image, note='a text.'), annotations=[dict(result=full)], **more)
+
+
+CAR = ('polygonlabels', dict(points=[[0,0],[25,0],[25,50],[0,50]], polygonlabels=['car'])) # 16 x 24 pixels
+STUDIO = [([CAR], 16*24), ([], 0), ([('choices', dict(choices=['rain'])), CAR], 16*24), ([CAR, ('keypointlabels', dict(x=1, y=1, width=1, keypointlabels=['car']))], 16*24),
+          ([('rectanglelabels', dict(x=50, y=50, width=25, height=50, rotation=0, rectanglelabels=['car']))], 16*24),
+          ([('rectanglelabels', dict(x=50, y=25, width=12.5, height=25, rotation=90, rectanglelabels=['car']))], 8*12),
+          ([('ellipselabels', dict(x=50, y=50, radiusX=12.5, radiusY=25, rotation=0, ellipselabels=['car']))], round(np.pi*8*12))]
+
+
+@pytest.mark.parametrize('results,pixels', STUDIO)
+def test_label_studio(tmp_path, results, pixels):
+    for n in 'abc': photo(tmp_path/f'{n}.jpg')
+    put(tmp_path/'project-1.json', [studio(*results), studio(CAR, image='/data/local-files/?d=lot%20a/b.jpg'), dict(data=dict(image='c.jpg'), annotations=[])])
+    a = find_annotations(tmp_path)
+    assert not a.problems and [n for n,*_ in a.splits['train']] == ['a', 'b'] and 'c.jpg' in ' '.join(a.notes) # c is not done yet
+    assert abs(int((only(a).draw(SIZE) > 0).sum())-pixels) <= 4 and a.names.names == ('background', 'car')
+
+
+def test_label_studios_small_form(tmp_path):
+    photo(tmp_path/'a.jpg')
+    put(tmp_path/'p.json', [dict(id=1, image='/data/upload/1/0a1b2c3d-a.jpg', annotator=1, shapes=[dict(CAR[1], original_width=W, original_height=H)])])
+    assert (only(find_annotations(tmp_path)).draw(SIZE) == 1).sum() == 16*24
+
+
+@pytest.mark.parametrize('results,more,words', [
+    ([('brushlabels', dict(format='rle', rle=[1], brushlabels=['car']))], {}, 'painted with a brush'),
+    ([CAR], dict(annotations=[dict(result=[]), dict(result=[])]), '2 annotations of one photograph'),
+    ([('polygonlabels', dict(points=[[0,0],[1,1]], polygonlabels=['car']))], {}, 'outline of 2 points'),
+    ([CAR], dict(annotations=[dict(result=[dict(type=CAR[0], value=CAR[1])])]), 'without the size')])
+def test_what_label_studio_leaves_open_is_a_problem(tmp_path, results, more, words):
+    photo(tmp_path/'a.jpg')
+    put(tmp_path/'p.json', [dict(studio(*results), **more)])
+    assert words in find_annotations(tmp_path).problems[0].what
+
+
+def test_supervisely(tmp_path):
+    disk = io.BytesIO()
+    Image.fromarray((MASK[14:35,10:31] == 1).view(np.uint8)*255).save(disk, 'PNG')
+    objects = [dict(classTitle='disk', geometryType='bitmap', bitmap=dict(data=base64.b64encode(zlib.compress(disk.getvalue())).decode(), origin=[10,14])),
+               dict(classTitle='box', geometryType='rectangle', points=dict(exterior=[[51,29],[41,11]], interior=[])),
+               dict(classTitle='ring', geometryType='polygon', points=dict(exterior=[[0,0],[8,0],[8,8],[0,8]], interior=[[[2,2],[6,2],[6,6],[2,6]]])),
+               dict(classTitle='box', geometryType='line', points=dict(exterior=[[0,0],[3,3]], interior=[]))]
+    for s in ('train', 'val'):
+        photo(tmp_path/s/'img'/'a.jpg')
+        put(tmp_path/s/'ann'/'a.jpg.json', dict(size=dict(height=H, width=W), tags=[], objects=objects))
+    put(tmp_path/'meta.json', dict(classes=[dict(title=t, color=c) for t,c in (('disk', '#ff0000'), ('box', '#00FF00'), ('ring', '#0000ff'))]))
+    a = find_annotations(tmp_path)
+    assert a.names.names == ('background', 'disk', 'box', 'ring') and a.names.colors[1:3] == ((255,0,0), (0,255,0))
+    assert not a.problems and [*a.splits] == ['train', 'val'] and any('1 line' in o or '2 line' in o for o in a.notes)
+    want = MASK.copy()
+    want[:8,:8] = 3
+    want[2:6,2:6] = 0
+    assert np.array_equal(only(a, 'val').draw(SIZE), want)
+    put(tmp_path/'val'/'ann'/'a.jpg.json', dict(size=dict(height=H, width=W), objects=[dict(classTitle='disk', geometryType='bitmap', bitmap=dict(data='xx', origin=[0,0]))]))
+    assert 'bitmap without its numbers' in find_annotations(tmp_path).problems[0].what
+
+
 def test_vocs_boxes_are_refused(tmp_path):
     for n in 'ab':
         photo(tmp_path/'JPEGImages'/f'{n}.jpg')
@@ -587,7 +648,7 @@ def test_readers_alone(tmp_path):
     tree = Tree(tmp_path)
     photos = Photos(tmp_path, None, tree.paths)
     assert read_labelme(tree).names == ['x'] and photos.find('A.JPG', tmp_path, None)[1] == 'a'
-    assert [read_cvat(tree), read_via(tree), read_voc(tree), read_yolo(tree, photos), read_runs(tree, photos)] == [None]*5
+    assert [read_cvat(tree), read_via(tree), read_studio(tree, photos), read_supervisely(tree), read_voc(tree), read_yolo(tree, photos), read_runs(tree, photos)] == [None]*7
     found,entry = Found('x', ['a']),Entry(tmp_path/'a.json', 'a.jpg', None, None, [])
     add_ring(found, entry, 'a', BOX)
     add_ring(found, entry, 'a', [1,2])

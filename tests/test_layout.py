@@ -409,3 +409,9 @@ def test_two_files_of_names_agree_or_are_refused(tmp_path):
     assert names(train_dot_txt='a.png\n', notes_dot_json='{}', labels_dot_txt='a.png 0\n', labels_dot_csv='ImageId,Runs\na,1 2\n', data_dot_yaml='train: images\n') is None
     for files in (dict(codes_dot_txt='a\nb\n', classes_dot_txt='b\na\n'), dict(train___classes_dot_csv=roboflow, valid___classes_dot_csv=roboflow.replace('b', 'c'))):
         with pytest.raises(PixsegError, match='name different classes'): names(**files)
+
+
+def test_folders_that_are_numbered_photographs_mean_nothing_else(tmp_path):
+    files = {f'image_{i}/{k}': kind for i in range(3) for k, kind in ((f'images/image_{i}.png', 'photo'), ('masks/a.png', 'mask'), ('masks/b.png', 'mask'))}
+    layout, pairs = found(folder(tmp_path/'bowl', files))
+    assert not layout.problems and {k: (v[0], len(v[1])) for k, v in pairs['train'].items()} == {f'image_{i}': (f'image_{i}/images/image_{i}.png', 2) for i in range(3)}

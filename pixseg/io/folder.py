@@ -185,10 +185,11 @@ def settle(
     splits,notes = _with_val(splits) if draw else (splits, [])
     rows = [row for split in splits.values() for row in split]
     notes = [*about.pop('notes', ()), *notes]
-    try: how,labels,told = _kept(rows, names, zero_is_void, bands, state)
-    except PixsegError as e:
-        about['refusal'],how,told = e,Reading(),[]
-        labels = name_labels(names.names, names.void) if names and len(names.names) <= 256 else Labels(('class 0',))
+    how,labels,told = Reading(),None,[]
+    try:
+        if rows: how,labels,told = _kept(rows, names, zero_is_void, bands, state)
+    except PixsegError as e: about['refusal'] = e
+    if labels is None: labels = name_labels(names.names, names.void) if names and len(names.names) <= 256 else Labels(('class 0',))
     pairs = {k:[Pair(*row, how) for row in rows] for k,rows in splits.items()}
     return DataSet(root, form, pairs, labels, _from(names), [*notes, *told], **about)
 

@@ -147,6 +147,11 @@ def _own_split(name, siblings):
             return _Meaning(a, 'mask' if b == name.lower() else '', more.rank)
     return None
 
+def _numbered(name, siblings):
+    "Whether a folder is one of many that differ in their numbers only."
+    bare = re.sub(r'\d+', '#', name)
+    return '#' in bare and sum(re.sub(r'\d+', '#', o) == bare for o in siblings) > 1
+
 def _place(folder, siblings, loose):
     "What a folder is for, by the names on the way to it."
     split,role,rank,known,rest = '','',0,0,[]
@@ -156,6 +161,7 @@ def _place(folder, siblings, loose):
         if role in ('mask', 'extra') or role and m.role == 'extra': m = m._replace(role='')
         said = [_sure(o).split for o in siblings[folder.parts[:i]]] if role == 'mask' and m.split else []
         if len(said) > 1 and sum(map(bool, said)) == 1: m = _Meaning() # a class called train
+        if m.role and not m.split and i+1 < len(folder.parts) and _numbered(name, siblings[folder.parts[:i]]): m = _Meaning() # frame_7/images/
         if m.split or m.role: split,role,rank,known = m.split or split,m.role or role,m.rank if m.role else rank,i+1
         else: rest.append((i, name))
     unknown = {i for i,_ in rest}
