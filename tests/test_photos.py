@@ -173,6 +173,16 @@ def test_what_a_package_could_read_names_it(tmp_path, monkeypatch):
     assert [*image_files(tmp_path)] == ['a', 'c'] # listed, so that nobody wonders where it went
 
 
+def test_jpeg_2000_of_many_bits(tmp_path):
+    Image.fromarray(DEEP[..., 0]).save(tmp_path/'grey.jp2')
+    assert np.array_equal(read_bands(tmp_path/'grey.jp2')[0][..., 0], DEEP[..., 0]) and file_head(tmp_path/'grey.jp2').kind == 'uint16'
+    Image.fromarray(IMG).save(tmp_path/'rgb.jp2')
+    data = (tmp_path/'rgb.jp2').read_bytes()
+    i = data.find(b'\xff\x4f\xff\x51')+42
+    (tmp_path/'deep.jp2').write_bytes(data[:i]+bytes([11, 1, 1]*3)+data[i+9:]) # says 12 bits
+    with pytest.raises(BadImage, match='deep.jp2 is a JPEG 2000 of 3 channels with more than 8 bits.*save it as TIFF'): open_image(tmp_path/'deep.jp2')
+
+
 def test_a_pillow_image_that_lost_half_of_its_bits_is_refused(tmp_path):
     for path in (png16(tmp_path/'a.png', DEEP), tiff(tmp_path/'a.tif', DEEP)):
         with pytest.raises(BadImage, match='give its path'): open_image(Image.open(path))
@@ -184,7 +194,8 @@ def test_a_pillow_image_that_lost_half_of_its_bits_is_refused(tmp_path):
     ('png', DEEP, None), ('tif', DEEP, None), ('png', DEEP[..., 0], None), ('tif', DEEP[..., 0], None), ('npy', DEEP, None),
     ('png', IMG*np.uint16(257), (0, 65535)), ('tif', IMG*np.uint16(257), (0, 65535)), ('npy', IMG.astype(np.uint16), (0, 255)),
     ('tif', (IMG/255).astype(np.float32), (0, 1)), ('tif', IMG[..., 0]/255, (0, 1)), ('npy', (IMG/255).astype(np.float32)-3, None),
-    ('tif', IMG.astype(np.float32), (0, 255)), ('tif', DEEP.astype(np.int16)-2000, None), ('npy', DEEP.astype(np.int32), None)])
+    ('tif', IMG.astype(np.float32), (0, 255)), ('tif', DEEP.astype(np.int16)-2000, None), ('npy', DEEP.astype(np.int32), None),
+    ('npy', IMG.astype(int), (0, 255)), ('npy', (IMG/255).astype(np.float16), (0, 1))])
 def test_a_data_set_of_many_bits_becomes_the_same_scene_in_bytes(tmp_path, end, a, scale):
     paths = [write(tmp_path/f'{i}.{end}', np.roll(a, i, 1)) for i in range(3)]
     code, notes = decide_photos(paths)
@@ -383,6 +394,13 @@ def test_frames_of_several_sizes_are_learned_from_as_they_are(tmp_path):
     with pytest.raises(PixsegError, match='photographs of 3 sizes.*give one size for all'): seg_dls(root, bs=2, augment=False, device='cpu')
     assert [tuple(x.shape[-2:]) for x, _ in seg_dls(root, bs=1, augment=False, device='cpu').train]
     assert seg_dls(root, size=(40, 48), bs=2, device='cpu').size == (40, 48)
+
+
+@pytest.mark.parametrize('form', [np.asarray, Image.fromarray])
+def test_arrays_of_several_sizes_from_memory(form):
+    scenes = [draw_street(i, (48, 64) if i % 2 else (56, 40)) for i in range(10)]
+    dls = seg_dls(([form(a) for a, _ in scenes], [form(b) for _, b in scenes]), bs=2, device='cpu', labels=CAMVID)
+    assert dls.size is None and {tuple(o.shape[1:]) for o in dls.train.dataset.imgs} == {(48, 64), (56, 40)}
 
 
 def test_a_run_on_frames_of_several_sizes(tmp_path):

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from .bands import decode_upright, file_head, Head, NeedsPackage, open_pillow, read_bands
+from .bands import decode_upright, file_head, HalfRead, Head, NeedsPackage, open_pillow, read_bands
 from .files import atomic, tell
 from .reading import PhotoCode
 from ..labels import Labels, PixsegError
@@ -71,6 +71,7 @@ def unreadable(
     if isinstance(e, NeedsPackage):
         return BadImage(_called(image), f"is {e.what}", f"`pip install {e.package}` lets it be read"+", or pixseg's extra `formats`"*(e.package != 'imagecodecs')+"; or save it as "
                         "an 8-bit PNG, three of its bands or one for a mask")
+    if isinstance(e, HalfRead): return BadImage(_called(image), e.what, e.remedy)
     remedy = next((r for kinds,r in _remedies if isinstance(e, kinds)), "copy or export it again")
     return BadImage(_called(image), f"cannot be read as an image ({why_unreadable(e)})", remedy)
 
@@ -122,7 +123,7 @@ def _span(scale): return f'{scale[0]:g} to {scale[1]:g}'
 def _chosen(image, a, bands):
     "Some bands of a photograph, counted from 1."
     if max(bands) <= a.shape[2]: return np.ascontiguousarray(a[..., [b-1 for b in bands]])
-    raise BadImage(_called(image), f"has {a.shape[2]} band{'s'*(a.shape[2] > 1)}, but band {max(bands)} is wanted", "choose among those that it has")
+    raise BadImage(_called(image), f"has {a.shape[2]} band{'s'*(a.shape[2] > 1)}, but band {max(bands)} is wanted", "give a file that has it, or choose other bands")
 
 def _three(image, a):
     "What stands for red, green and blue in a photograph of 1, 2, 4 or more bands."
@@ -279,7 +280,7 @@ def _choose_bands(heads, bands):
 def _given_bands(heads, bands):
     "The bands that were asked for, if all files have them."
     few = next(((p, h) for p,h in heads if h.bands < max(bands)), None)
-    if few: raise BadImage(_called(few[0]), f"has {few[1].bands} bands, but band {max(bands)} is wanted", "choose among those that it has")
+    if few: raise BadImage(_called(few[0]), f"has {few[1].bands} bands, but band {max(bands)} is wanted", "give a file that has it, or choose other bands")
     if bands == (1, 2, 3) and all(h.bands-h.alpha == 3 for _,h in heads): return None,[]
     most = max((h.bands for _,h in heads), default=0)
     return bands,[f"{most} band{'s'*(most > 1)}: {', '.join(map(str, bands))} used, as asked"]
@@ -333,7 +334,8 @@ def _choose_scale(heads, bands):
     kind = heads[0][1].kind
     paths,odd = _spread([p for p,_ in heads]),{h.nodata for _,h in heads if h.nodata is not None}
     if kind != 'uint16': odd |= {o for o in _odd if kind.startswith('float') or o == np.iinfo(kind).min or o == -9999 and kind.startswith('int')}
-    odd = [o for o in odd if o == o and (kind.startswith('float') or np.iinfo(kind).min <= o <= np.iinfo(kind).max)]
+    ends = np.finfo(kind) if kind.startswith('float') else np.iinfo(kind)
+    odd = [o for o in odd if ends.min <= o <= ends.max] # nan is not
     with ThreadPoolExecutor(4) as pool: found = [o for o in pool.map(lambda p: _sample(p, bands, odd), paths) if o]
     if not found: return (0., 1.),'' # reading them will tell
     values,lows,highs,holes = zip(*found)
