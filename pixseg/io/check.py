@@ -186,7 +186,7 @@ def _copies(root, split, pairs, checked, seen):
 def _absent(split, counts, labels):
     "A note on classes of which the training frames have no pixel."
     lost = [o for i,o in enumerate(labels) if not counts[i] and i != labels.void]
-    return [f"{split} has no pixel of {', '.join(lost)}: what has no example cannot be learned"]*(split == 'train' and bool(lost) and bool(counts.any()))
+    return [f"{split} has no pixel of {', '.join(lost)}: what has no example cannot be learned"]*(split == 'train' and bool(lost and counts.any()))
 
 def _all_void(split, counts, labels):
     "A problem if a split has masks, but no pixel of a class."
