@@ -34,7 +34,7 @@ from urllib.request import Request, urlopen
 from filelock import FileLock
 
 from .files import cache_dir, image_files
-from .folder import data_folder, find_pairs, find_splits
+from .folder import data_folder, open_folder
 from .reading import Problem
 from .images import decode_image, why_unreadable
 from ..labels import PixsegError
@@ -358,6 +358,6 @@ def get_camvid32(
         url = url or _camvid32_url
         if progress: print(f"CamVid, 32 classes (research use) from {url} to {folder}", file=sys.stderr)
         _get(folder, url, lambda p: _md5(p)==md5, _unpack_tar, pairs*850_000, progress)
-    n = sum(len(find_pairs(folder, s)) for s in find_splits(folder))
+    n = sum(map(len, open_folder(folder).splits.values()))
     if n!=pairs: raise PixsegError(f"{folder} has {n} pairs, CamVid has {pairs}: remove the folder and fetch it again")
     return folder

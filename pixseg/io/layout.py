@@ -31,7 +31,7 @@ class Layout:
     lone:dict[str,list[tuple]] # splits without masks: name -> (name, photograph)
     by_split:dict[str,list[Problem]] # what is wrong, by split
     notes:list[str] # what was decided
-    left:list[str] # what was passed over, 'train/: passed over 2 .heic'
+    left:list[str] # what was passed over, 'train/: passed over 2 .cr2'
     texts:list[Path] # text files of the folder: lists, names, annotations
     classes:tuple[str,...]=() # where a pair has a mask file for each class: their names in the order of the files
 
