@@ -23,7 +23,7 @@ from .encoding import decode_ids
 from .images import as_image, BadImage, decode_photo, refuse_values
 from .reading import DataSet, mask_files, Problem
 from .sources import open_source
-from ..labels import Labels
+from ..labels import Labels, PixsegError
 
 # %% ../../nbs/io/check.ipynb #c4ec0011
 def fingerprint(
