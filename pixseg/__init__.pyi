@@ -4,7 +4,10 @@ from .show import show_mask as show_mask, show_errors as show_errors, overlay as
 from .io.files import PixsegWarning as PixsegWarning
 from .io.images import open_image as open_image, read_mask as read_mask, save_mask as save_mask
 from .io.streets import draw_street as draw_street, draw_streets as draw_streets
-from .io.folder import check_data as check_data, find_pairs as find_pairs, find_labels as find_labels, block_split as block_split, holdout_split as holdout_split
+from .io.folder import open_folder as open_folder, find_pairs as find_pairs, find_labels as find_labels, block_split as block_split, holdout_split as holdout_split
+from .io.sources import open_source as open_source
+from .io.check import check_data as check_data
+from .io.convert import convert_data as convert_data
 from .io.camvid import get_camvid as get_camvid
 from .data import seg_dls as seg_dls, SegAugment as SegAugment
 from .trace import draw_unet as draw_unet

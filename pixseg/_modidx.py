@@ -406,6 +406,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'pixseg.io.folder._camvid_names': ('io/folder.html#_camvid_names', 'pixseg/io/folder.py'),
                                   'pixseg.io.folder._decide': ('io/folder.html#_decide', 'pixseg/io/folder.py'),
                                   'pixseg.io.folder._drawn_labels': ('io/folder.html#_drawn_labels', 'pixseg/io/folder.py'),
+                                  'pixseg.io.folder._few': ('io/folder.html#_few', 'pixseg/io/folder.py'),
                                   'pixseg.io.folder._from': ('io/folder.html#_from', 'pixseg/io/folder.py'),
                                   'pixseg.io.folder._kept': ('io/folder.html#_kept', 'pixseg/io/folder.py'),
                                   'pixseg.io.folder._known_names': ('io/folder.html#_known_names', 'pixseg/io/folder.py'),

@@ -111,7 +111,7 @@ def test_a_pool_is_recognised(tmp_path, form):
 
 @pytest.mark.parametrize('files,words', [
     ({'annotations/list.txt': ''}, []), ({'f0.jpg': ''}, ['./: passed over 1 image']), ({'docs/a.png': ''}, ['docs/: passed over 1 image']),
-    ({'images/x.heic': '', 'masks/y': ''}, ['images/: passed over 1 .heic', 'masks/: passed over 1 without ending']),
+    ({'images/x.cr2': '', 'masks/y': ''}, ['images/: passed over 1 .cr2', 'masks/: passed over 1 without ending']),
     ({'images/.DS_Store': '', 'images/Thumbs.db': '', '.git/a.png': '', '__MACOSX/images/f0.jpg': '', 'images/.ipynb_checkpoints/f0.jpg': '', 'masks/desktop.ini': ''}, []),
     ({'images/._f0.jpg': ''}, ['images/: passed over 1 hidden']), ({'SegmentationObject/f0.png': ''}, ['SegmentationObject/: passed over 1 image']),
     ({'masks_color/f0.png': '', 'overlays/f0.png': ''}, ['masks_color/: passed over 1 image', 'overlays/: passed over 1 image'])])
@@ -122,8 +122,8 @@ def test_nothing_is_left_out_untold(tmp_path, files, words):
 
 def test_kinds_are_counted_as_elsewhere(tmp_path):
     from collections import Counter
-    folder(tmp_path, ['a.heic', 'd/b', 'c.png', '.c.png'])
-    assert [file_kind(p) for p in sorted(tmp_path.iterdir())] == ['hidden', '.heic', None, 'folder']
+    folder(tmp_path, ['a.cr2', 'd/b', 'c.png', '.c.png'])
+    assert [file_kind(p) for p in sorted(tmp_path.iterdir())] == ['hidden', '.cr2', None, 'folder']
     assert say_kinds(Counter(['folder', 'folder', '.heic'])) == '1 .heic, 2 folders'
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from pixseg.io.check import check_data
 from pixseg.io.folder import open_folder, pick_split
-from pixseg.io.samples import count_wrong, draw_examples, FORMS, write_sample
+from pixseg.io.samples import count_wrong, draw_examples, Example, Form, FORMS, write_sample
 from pixseg.labels import PixsegError
 
 
@@ -29,6 +29,12 @@ def test_a_pixel_that_differs_and_a_pair_too_many_are_counted(tmp_path):
 def test_an_unknown_form_is_refused(tmp_path):
     with pytest.raises(PixsegError, match="no form 'VOC': choose from SegNet, "): write_sample('VOC', tmp_path)
     assert not any(tmp_path.iterdir())
+
+
+def test_a_form_of_ones_own_can_be_added(tmp_path, monkeypatch):
+    monkeypatch.setitem(FORMS, 'mine', Form(lambda e: {f'pics/{e.name}.bmp': e.photo, f'truth/{e.name}.bmp': e.ids}, lambda es: {'names.txt': 'a\nb\nc\n'}))
+    truth = write_sample('mine', tmp_path)
+    assert count_wrong(open_folder(tmp_path), truth) == 0 and all(isinstance(e, Example) for e in truth)
 
 
 def test_examples_are_the_same_every_time():

@@ -23,7 +23,7 @@ from .encoding import decode_ids
 from .images import as_image, BadImage, decode_photo, refuse_values
 from .reading import DataSet, mask_files, Problem
 from .sources import open_source
-from ..labels import Labels, PixsegError
+from ..labels import Labels
 
 # %% ../../nbs/io/check.ipynb #c4ec0011
 def fingerprint(
@@ -42,13 +42,13 @@ def near_pairs(
     most:int=2, # bits in which they may differ
 )->list[tuple[int,int]]: # positions in `a` and `b`
     "Which fingerprints are nearly equal; those of flat pictures, which all look alike, are left out."
-    a,b = (np.array(o, np.uint64).reshape(-1) for o in (a, b))
-    count = lambda x: sum(_ones[(x >> np.uint64(s)) & np.uint64(0xffff)] for s in (0, 16, 32, 48))
-    flat = lambda x: (count(x) < 6) | (count(x) > 58)
+    x,y = (np.array(o, np.uint64).reshape(-1) for o in (a, b))
+    count = lambda o: sum(_ones[(o >> np.uint64(s)) & np.uint64(0xffff)] for s in (0, 16, 32, 48))
+    flat = lambda o: (count(o) < 6) | (count(o) > 58)
     pairs = []
-    for start in range(0, len(a), 256):
-        part = a[start:start+256]
-        near = (count(part[:, None] ^ b[None]) <= most) & ~flat(part)[:, None] & ~flat(b)[None]
+    for start in range(0, len(x), 256):
+        part = x[start:start+256]
+        near = (count(part[:, None] ^ y[None]) <= most) & ~flat(part)[:, None] & ~flat(y)[None]
         pairs += [(start+int(i), int(j)) for i,j in zip(*np.nonzero(near))]
     return pairs
 
@@ -207,8 +207,8 @@ def _alike(root, found, most=3):
     "Notes on photographs of one split that look like those of another: `found` has (pair, what was found) by split."
     notes = []
     for a,b in combinations(found, 2):
-        near = near_pairs([c.look for _,c in found[a]], [c.look for _,c in found[b]])
-        near = [(found[a][i][0], found[b][j][0]) for i,j in near if found[a][i][1].digest != found[b][j][1].digest]
+        both = near_pairs([c.look for _,c in found[a]], [c.look for _,c in found[b]])
+        near = [(found[a][i][0], found[b][j][0]) for i,j in both if found[a][i][1].digest != found[b][j][1].digest]
         examples = ', '.join(f'{below(root, q.img)} like {below(root, p.img)}' for p,q in near[:most])
         n = len({q.img for _,q in near})
         if n: notes.append(f"{n} photograph{'s'*(n > 1)} of {b} look{'s'*(n == 1)} like {'some' if n > 1 else 'one'} of {a} "

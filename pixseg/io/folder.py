@@ -62,26 +62,27 @@ def class_names(
     if isinstance(said, Labels): return ClassNames(said.names, said.colors, void=said.void, origin='given')
     try:
         if isinstance(said, (str, Path)): return read_names(Path(said).expanduser())
-        return ClassNames(tuple(said), tuple(tuple(map(int, c)) for c in said.values()), origin='given')
-    except (AttributeError, TypeError): pass
+        return ClassNames(tuple(said), tuple((int(r), int(g), int(b)) for r,g,b in said.values()), origin='given')
+    except (AttributeError, TypeError): pass # neither
     raise PixsegError(f"`colors` is {str(said)[:60]!r}: give a file with lines `name r g b`, a dictionary of colours by name, or Labels")
 
 # %% ../../nbs/io/folder.ipynb #3bdedc3e
-def _camvid_names(rows):
-    "CamVid's names for CamVid's own frames: 12 ids, or 32 colours."
+def _camvid_names(form, rows):
+    "CamVid's names for CamVid's own frames: 12 ids in SegNet's layout, or 32 colours; other numberings have other orders."
     if not is_camvid([name for name,*_ in rows]): return None
     looks = _looks(rows[:1])
-    known = CAMVID32 if looks and looks[0][1].kind == 'color' else CAMVID
+    known = CAMVID32 if looks and looks[0][1].kind == 'color' else CAMVID if form == "SegNet's layout" else None
+    if known is None: return None
     return ClassNames(known.names, known.colors, void=known.void, origin="CamVid's, known by the names of its frames")
 
 def _known_names(root, found, rows, said, names):
     "What is known about the classes: what was said, what stands in the folder, what its photographs' names tell, what was said for that case."
     files = getattr(found, 'texts', ())
-    return class_names(said) or getattr(found, 'names', None) or find_names(root, files) or _camvid_names(rows) or class_names(names)
+    return class_names(said) or getattr(found, 'names', None) or find_names(root, files) or _camvid_names(found.form, rows) or class_names(names)
 
 def _from(names):
     "Where class names come from, in words."
-    if names is None: return 'numbered by the values in the masks'
+    if names is None: return 'numbered by the values in the masks, for there is no codes.txt or the like'
     return names.origin if names.origin == 'given' or names.origin.startswith("CamVid's") else f'from {names.origin}'
 
 # %% ../../nbs/io/folder.ipynb #a3e4857e
@@ -190,7 +191,7 @@ def settle(
         if rows: how,labels,told = _kept(rows, names, zero_is_void, bands, state)
     except PixsegError as e: about['refusal'] = e
     if labels is None: labels = name_labels(names.names, names.void) if names and len(names.names) <= 256 else Labels(('class 0',))
-    pairs = {k:[Pair(*row, how) for row in rows] for k,rows in splits.items()}
+    pairs = {k:[Pair(name, img, mask, how) for name,img,mask in rows] for k,rows in splits.items()}
     return DataSet(root, form, pairs, labels, _from(names), [*notes, *told], **about)
 
 def _with_val(splits):
@@ -227,13 +228,17 @@ def _open(root, said, bands, names, draw, state):
     found = layout if any(layout.splits.values()) or layout.problems else find_annotations(root, layout.lone)
     if found is None: raise PixsegError(say_no_masks(root, layout))
     rows = [row for split in found.splits.values() for row in split]
-    names,splits = _stacked(root, _known_names(root, found, rows, said, names), found)
+    known = _known_names(root, found, rows, said, names)
+    (known,splits),notes = _stacked(root, known, found),list(found.notes)
+    if known is names and names is not None: notes.append(f"no file names the classes: the values in the masks are taken as {_few(names.names)}, in this order")
     by_split = found.by_split if found is layout else {'train':found.problems}
-    data = settle(root, found.form, splits, names, bands=bands, draw=draw, state=state, by_split=by_split,
-                  zero_is_void=found.form == 'ADE20K', notes=[*found.notes, *(layout.left if found is layout else ())])
-    data.native = found.form in ("SegNet's layout", "fast.ai's layout") and names is not None
-    if names is None and not data.refusal and not any('no names' in o for o in data.notes): data.notes.append(_nameless)
+    data = settle(root, found.form, splits, known, bands=bands, draw=draw, state=state, by_split=by_split,
+                  zero_is_void=found.form == 'ADE20K', notes=[*notes, *(layout.left if found is layout else ())])
+    data.native = found.form in ("SegNet's layout", "fast.ai's layout") and known is not None
+    if known is None and not data.refusal and not any('no names' in o for o in data.notes): data.notes.append(_nameless)
     return data
+
+def _few(names): return ', '.join(names[:3])+', ...'*(len(names) > 3)
 
 _nameless = "no file names the classes: write codes.txt, one name a line"
 

@@ -95,7 +95,7 @@ def as_image(
     "What the readers take: arrays become images."
     if not isinstance(image, np.ndarray): return image
     im = Image.fromarray(np.ascontiguousarray(image))
-    im.filename = name
+    im.filename = name # type: ignore[attr-defined] # as files have it
     return im
 
 # %% ../../nbs/io/images.ipynb #f94173ba

@@ -65,7 +65,8 @@ def _scan(path, parts):
 # %% ../../nbs/io/layout.ipynb #443a6167
 def _walk(root, deepest=8):
     "Every folder with what is in it, and all text files."
-    folders,texts,todo = [],[],[((), ())]
+    todo:list[tuple[tuple[str,...],tuple[str,...]]] = [((), ())]
+    folders,texts = [],[]
     while todo:
         parts,way = todo.pop()
         path = os.path.join(root, *parts)

@@ -91,7 +91,7 @@ def _pairs(imgs, masks, names=None):
         mask = _mask(mask, name)
         pairs.append(Pair(name, _photo(img, name, None if isinstance(mask, Path) else mask.shape), mask))
     bytes_ = [p.img for p in pairs if not isinstance(p.img, Path)]
-    if bytes_ and max(o.max() for o in bytes_) <= 1:
+    if bytes_ and max(np.asarray(o).max() for o in bytes_) <= 1:
         raise PixsegError("all photographs are as good as black, with values 0 and 1 of 255: give bytes 0..255, or floats 0..1")
     for p in pairs:
         for f in (p.img, p.mask):
