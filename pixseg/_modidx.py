@@ -1092,6 +1092,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'pixseg.run.config.nearest_knob': ('run/config.html#nearest_knob', 'pixseg/run/config.py'),
                                    'pixseg.run.config.resume_config': ('run/config.html#resume_config', 'pixseg/run/config.py')},
             'pixseg.run.evaluate': { 'pixseg.run.evaluate._held_out_pairs': ('run/evaluate.html#_held_out_pairs', 'pixseg/run/evaluate.py'),
+                                     'pixseg.run.evaluate._tell_named': ('run/evaluate.html#_tell_named', 'pixseg/run/evaluate.py'),
                                      'pixseg.run.evaluate.evaluate': ('run/evaluate.html#evaluate', 'pixseg/run/evaluate.py')},
             'pixseg.run.predict': { 'pixseg.run.predict._Done': ('run/predict.html#_done', 'pixseg/run/predict.py'),
                                     'pixseg.run.predict._Films': ('run/predict.html#_films', 'pixseg/run/predict.py'),
