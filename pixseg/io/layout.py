@@ -62,11 +62,11 @@ def _scan(path, parts):
         if kind in _texts: texts.append(Path(path, o.name))
     return _Folder(parts, images, kinds),texts,below
 
-# %% ../../nbs/io/layout.ipynb #443a6167
+# %% ../../nbs/io/layout.ipynb #ee259304
 def _walk(root, deepest=8):
     "Every folder with what is in it, and all text files."
-    todo:list[tuple[tuple[str,...],tuple[str,...]]] = [((), ())]
     folders,texts = [],[]
+    todo:list[tuple[tuple[str,...],tuple[str,...]]] = [((), ())]
     while todo:
         parts,way = todo.pop()
         path = os.path.join(root, *parts)
