@@ -104,6 +104,7 @@ def load_array(
 )->np.ndarray: # `(H,W)` or `(H,W,C)`; raises `ValueError` for any other
     "A picture that numpy has saved; bands that stand first are put last."
     with _opened(image) as f: a = np.load(f, allow_pickle=False)
+    if a.ndim == 3 and 1 in (a.shape[0], a.shape[2]): a = a.squeeze(0 if a.shape[0] == 1 else 2)
     if a.ndim == 3 and a.shape[0] <= 16 < min(a.shape[1:]): a = np.moveaxis(a, 0, -1)
     if a.ndim not in (2, 3) or 0 in a.shape or a.dtype.kind not in 'buif':
         raise ValueError(f"an array {a.shape} of {a.dtype}, wanted numbers (H,W) or (H,W,C)")

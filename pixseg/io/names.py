@@ -6,6 +6,7 @@
 __all__ = ['read_names', 'is_names_file', 'find_names', 'write_codes']
 
 # %% ../../nbs/io/names.ipynb #1fe5edc8
+import csv
 import json
 import re
 from collections.abc import Callable
@@ -36,6 +37,8 @@ _color = _end.join([r'(\d{1,3})']*3)
 _color_last,_color_first = re.compile(rf'(.*\S){_end}{_color}[\s,;]*'),re.compile(rf'{_color}{_end}(.*\S)')
 _numbered = re.compile(r'''(-?\d+)\s*[\s,;:=]\s*["']?([^\s"'].*?)["']?,?''')
 
+_hex = re.compile(r'(?<!\S)#[0-9a-fA-F]{6}(?![0-9a-zA-Z])')
+
 def _all(pattern, lines):
     "The match of every line; `None` if one does not fit."
     found = [pattern.fullmatch(o) for o in lines]
@@ -53,7 +56,7 @@ def _colored(lines):
 # %% ../../nbs/io/names.ipynb #c50941d4
 def _from_lines(path, lines, plain=None):
     "What lines say: numbers, colours, both, or names alone."
-    found = _colored(lines)
+    found = _colored([_hex.sub(lambda m: ' '.join(map(str, _rgb(m[0]))), o) for o in lines])
     if found and not _all(_numbered, found[0]): return _rows(path, found[0], None, found[1])
     if numbered := _all(_numbered, lines):
         ids,names = [int(m[1]) for m in numbered],[m[2] for m in numbered]
@@ -65,13 +68,13 @@ def _from_lines(path, lines, plain=None):
 
 # %% ../../nbs/io/names.ipynb #e6be745b
 _columns = dict(name='name class classname label labelname title category', r='r red', g='g green', b='b blue', color='color colorrgb rgb colour',
-                id='id idx index value pixelvalue pixel code classid labelid trainid number', rest='ratio train val stuff parts actions')
+                id='id idx index value pixelvalue pixel code classid labelid trainid number', rest='ratio train val stuff parts actions unnamed')
 _columns = {word:kind for kind,words in _columns.items() for word in words.split()}
 
 def _header(line):
     "What the columns of a table are, and what stands between them; `None` for a line that is no header."
     for sep in ('\t', ',', ';', ':', None):
-        kinds = [_columns.get(re.sub('[^a-z]', '', o.lower())) for o in line.strip('# ').split(sep)]
+        kinds = [_columns.get(re.sub('[^a-z]', '', o.lower()) if o.strip() else 'unnamed') for o in line.strip('# ').split(sep)]
         if len(kinds) > 1 and None not in kinds and 'name' in kinds: return kinds,sep
     return None
 
@@ -79,7 +82,7 @@ def _from_table(path, lines, kinds, sep):
     "The rows below a header."
     got = {k:[] for k in set(kinds)}
     for i,line in enumerate(lines, 2):
-        parts = [o.strip().strip('"') for o in line.split(sep)]
+        parts = [o.strip().strip('"') for o in (line.split(sep) if sep in (None, ':') else next(csv.reader([line], delimiter=sep, skipinitialspace=True)))]
         if kinds[-1] == 'name': parts[len(kinds)-1:] = [(sep or ' ').join(parts[len(kinds)-1:])] # a name may have commas
         if len(parts) < len(kinds): raise PixsegError(f"{path} line {i} has {len(parts)} of {len(kinds)} columns: mend it")
         for k,o in zip(kinds, parts): got[k].append(o)
@@ -111,6 +114,8 @@ _keys = ('id2label', 'label2id', 'names', 'labels', 'classes', 'class_names', 'c
 
 def _whole(o): return isinstance(o, int) and not isinstance(o, bool) or isinstance(o, str) and re.fullmatch(r'-?\d+', o)
 
+def _is_color(o): return isinstance(o, list) and len(o) == 3 and all(map(_whole, o)) or isinstance(o, str) and bool(_hex.fullmatch(o))
+
 def _records(path, rows):
     "Names, values and colours of a list of records."
     pick = lambda row, *keys: next((row[k] for k in keys if row.get(k) is not None), None)
@@ -128,7 +133,13 @@ def _from_structure(path, d):
     if not isinstance(d, dict) or not d: return None
     if all(map(_whole, d)) and all(isinstance(o, str) for o in d.values()): return _sorted(path, [(int(k), v) for k,v in d.items()])
     if all(map(_whole, d.values())): return _sorted(path, [(int(v), k) for k,v in d.items()])
-    return next((o for k in _keys if k in d and (o := _from_structure(path, d[k]))), None)
+    if all(map(_is_color, d.values())): return _rows(path, d, None, [_rgb(o) for o in d.values()])
+    d = {k.lower(): v for k,v in d.items() if isinstance(k, str)}
+    colors = next((d[k] for k in ('palette', 'colors', 'colours', 'colormap') if isinstance(d.get(k), list)), None)
+    for names in (o for k in _keys if k in d and (o := _from_structure(path, d[k]))):
+        if names.colors or not colors or len(colors) != len(names.names): return names
+        return _rows(path, names.names, names.ids, [_rgb(o) for o in colors])
+    return None
 
 def _sorted(path, pairs):
     "Rows in the order of their values."
@@ -169,8 +180,9 @@ def read_names(
 
 # %% ../../nbs/io/names.ipynb #79881944
 _words = set('class classes label labels name names code codes map dict list color colors colour colours category categories id ids to palette '
-             'info object'.split())
-_said = {'class', 'classes', 'label', 'labels', 'name', 'names', 'code', 'codes', 'category', 'categories', 'palette'}
+             'info object seg segmentation semantic mapping colormap labelmap classmap'.split())
+_said = {'class', 'classes', 'label', 'labels', 'name', 'names', 'code', 'codes', 'category', 'categories', 'palette', 'colormap', 'labelmap', 'classmap'}
+_of_colors = {'color', 'colors', 'colour', 'colours', 'palette', 'colormap', 'map', 'rgb'} # a file called so names classes if it has names
 _known = {'labelmap', 'classdict', 'classnames', 'labelnames', 'codes', 'id2label', 'objectinfo', 'data', 'dataset', 'meta', 'config', 'obj'}
 _sure = ('.txt', '.names', '.pbtxt')
 
@@ -184,13 +196,14 @@ def is_names_file(
     if end not in ('.txt', '.csv', '.tsv', *_readers): return False
     parts = re.findall('[a-z]+', re.sub('id2label', 'label', stem))
     known = ''.join(parts) in _known and (end in _readers or ''.join(parts) not in ('data', 'dataset', 'meta', 'config', 'obj'))
-    return known or bool(parts) and set(parts) <= _words and bool(set(parts) & _said)
+    return known or bool(parts) and set(parts) <= _words and bool(set(parts) & _said) or bool(parts) and set(parts) <= _of_colors
 
 def _try_names(path):
     "What a file says, or `None` if it names no classes after all."
-    if path.suffix.lower() not in _sure:
-        try: return read_names(path)
+    if path.suffix.lower() not in _sure or set(re.findall('[a-z]+', path.stem.lower())) <= _of_colors:
+        try: names = read_names(path)
         except PixsegError: return None
+        return names if names.colors or not set(re.findall('[a-z]+', path.stem.lower())) <= _of_colors else None
     first = (code_lines(path, gaps=True) or [''])[0]
     ends = [Path(o).suffix.lower() for o in re.split(r'[\s,;]+', first)]
     return None if set(ends) & {*IMAGE_TYPES} else read_names(path)
