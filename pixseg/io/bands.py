@@ -188,7 +188,12 @@ def decode_upright(
     "An image as Pillow reads it, turned upright; raises whatever a decoder raises."
     if isinstance(image, Image.Image): return _load(image)
     if _start(image, 6) == b'\x93NUMPY': return _as_pillow(load_array(image)),0
-    with open_pillow(image) as im:
+    try: opened = open_pillow(image)
+    except UnidentifiedImageError:
+        if not (_is_tiff(_start(image)) and tiff_pages(image)): raise
+        a,turn = _read_tiff(image, page) # 64 bits, for instance
+        return _as_pillow(a[..., 0] if a.shape[2] == 1 else a),turn
+    with opened as im:
         if page: im.seek(tiff_pages(image)[page][0] if im.format == 'TIFF' else page)
         return _load(im)
 

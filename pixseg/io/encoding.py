@@ -638,6 +638,7 @@ def decide_stack(
     behind = 0 if len(called) == k+1 else next((i for i,o in enumerate(called) if _is_background(o)), None)
     if behind is None and bare: called,behind = ('background', *called),0
     off = len(called)-k
+    threshold = _stack_threshold(looks)
     _refuse_hidden(looks, called[off:], names)
     to = {i+1:i+off for i in range(k)}
     if behind is not None: to[0] = behind
@@ -646,7 +647,7 @@ def decide_stack(
     notes += _overlap(looks)
     void = names.void+(len(called)-len(names.names)) if names and names.void is not None else None
     return MaskCode('stack', table=() if all(v == i for v,i in to.items()) else tuple(sorted(to.items())),
-                    threshold=_stack_threshold(looks)),name_labels(called, void),notes
+                    threshold=threshold),name_labels(called, void),notes
 
 # %% ../../nbs/io/encoding.ipynb #ff428a95
 def _refuse_hidden(looks, called, names):

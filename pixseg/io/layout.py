@@ -425,7 +425,11 @@ def _items(root, photos, masks, wild, below, near, notes):
         mine = tuple(ms.get(k, ()))
         split = fs[0].split or (mine[0].split if mine else '')
         items.append(_Item(split, _name(fs[0], how, k), fs[0].path, mine, tuple(f.path for f in fs[1:]), k))
-    items += [_Item(fs[0].split, _name(fs[0], '', k), None, tuple(fs), (), k) for k,fs in ms.items() if k not in ps]
+    alone = {k:fs for k,fs in ms.items() if k not in ps}
+    paired = {(o.split, f.core) for o in items for f in o.masks}
+    deeper = [k for k,fs in alone.items() if fs[0].rest and (fs[0].split, fs[0].core) in paired] if n == len(ps) and how == 'plain' else []
+    if deeper: notes.append(f"{len(deeper)} masks such as {alone[deeper[0]][0].path} passed over, for their photographs have one in the folder above")
+    items += [_Item(fs[0].split, _name(fs[0], '', k), None, tuple(fs), (), k) for k,fs in alone.items() if k not in {*deeper}]
     return items,how
 
 # %% ../../nbs/io/layout.ipynb #900480b9
@@ -612,7 +616,7 @@ def _misfits(items, kinds, place):
             first = seen.setdefault(f.kind, f.path)
             if first != f.path and not _more_of(first, f.path): out.append(Problem(f.path, f"has the same name as {os.path.basename(first)}", "keep one of them"))
     for o in items:
-        lost = [k for k in kinds if k not in {f.kind for f in o.masks}] if kinds else [] if o.masks else ['']
+        lost = [] if o.masks else kinds[:1] or ['']
         if o.photo: out += [Problem(o.photo, f"has no mask {place(o, k)}", "add the mask, or remove the photograph") for k in lost]
     return out+[Problem(o.masks[0].path, "is a mask without a photograph", "add the photograph, or remove the mask") for o in items if not o.photo]
 
@@ -674,13 +678,16 @@ def _settle(root, items, what, masks, wild, texts, notes):
         for f in o.masks: first.setdefault(f.kind, Path(root, f.path))
         if how == 'objects': return tuple(first.values())
         if not kinds and len(o.masks) > 1: return tuple(Path(root, f.path) for f in o.masks)
-        return tuple(first[k] for k in kinds) if kinds else first['']
+        return tuple(first.get(k) for k in kinds) if kinds else first['']
+    some = [o for o in items if o.photo and o.masks and {f.kind for f in o.masks} < set(kinds)]
+    if some: notes.append(f"{len(some)} photograph{'s have' if len(some) > 1 else ' has'} no mask of some class, the first is {some[0].name}: "
+                          "taken as having nothing of it")
     several = [o for o in items if o.photo and len(o.masks) > 1] if not kinds and how != 'objects' else []
     if several: notes.append(f"{len(several)} photograph{'s have' if len(several) > 1 else ' has'} several masks, the first is {several[0].name}: "
                              "taken together as one of black and white")
     pairs = {}
     for s,os_ in by.items():
-        done = [o for o in os_ if o.photo and o.masks and not set(kinds)-{f.kind for f in o.masks}]
+        done = [o for o in os_ if o.photo and o.masks]
         pairs[s] = sorted(((o.name, Path(root, o.photo), mask(o)) for o in done), key=lambda o: o[0])
         problems[s] = _misfits(os_, kinds, place)+problems[s]
     return _Found(pairs, problems, kinds, how)
@@ -722,8 +729,7 @@ def _read(root, folders, texts, loose):
             found.append(_settle(root, items, what, both[1], False, texts, more))
             used,form = [*used, *(p for p in rest if p.split in full)],form or 'photographs and masks side by side'
             notes += more
-    annotated = any(t.suffix.lower() in ('.json', '.xml') and not is_names_file(t) for t in texts)
-    if not found and not annotated and (both := _by_look(root, places)):
+    if not found and not _annotated(texts) and (both := _by_look(root, places)):
         items,what = _read_places(root, *both, False, True, notes)
         found.append(_settle(root, items, what, both[1], False, texts, notes))
         used,form = [p for p in places if p.folder.images],_form(*both)
@@ -732,6 +738,8 @@ def _read(root, folders, texts, loose):
 
 # %% ../../nbs/io/layout.ipynb #cf85b94c
 def _rank(split): return (_splits.index(split) if split in _splits else 3, split)
+
+def _annotated(texts): return any(t.suffix.lower() in ('.json', '.xml', '.csv') and not is_names_file(t) for t in texts)
 
 def _layout(root, places, photos, masks, found, used, form, texts, notes):
     "The parts, put together."
@@ -804,7 +812,7 @@ def _wants(root, p): return f"{root} is not a data folder, but {p} is: give that
 
 def _too_high(root, layout, texts, read):
     "Refuse a folder whose data set lies in a folder of it; `read` says what a name means."
-    files = (f for o in layout.splits.values() for _,img,m in o for f in (img, *(m if isinstance(m, tuple) else (m,))))
+    files = (f for o in layout.splits.values() for _,img,m in o for f in (img, *(m if isinstance(m, tuple) else (m,))) if f)
     heads,split = {},False
     for parts in [Path(o).relative_to(root).parts for o in {os.path.dirname(f) for f in files}]:
         said = [read(o).split or read(o).role for o in parts]
@@ -860,5 +868,5 @@ def find_layout(
         loose = _read(root, folders, texts, True)
         if any(loose.splits.values()): layout,read = loose,_meaning
     _too_high(root, layout, texts, read)
-    if not layout.splits and (not layout.lone or _higher(root)): raise PixsegError(say_no_masks(root, layout))
+    if not layout.splits and (not layout.lone or not _annotated(texts) and _higher(root)): raise PixsegError(say_no_masks(root, layout))
     return layout
