@@ -182,6 +182,9 @@ def read_coco(
     "What the COCO files of a folder say."
     files = _coco_files(tree)
     if not files: return None
+    panoptic = next((p for p,d in files if any('segments_info' in a for a in d['annotations'])), None)
+    if panoptic: raise BadImage(panoptic, "is COCO's panoptic form, in which PNG files number the segments",
+                                "make masks of classes from it (panopticapi's `panoptic2semantic_segmentation`), or take the instances' file")
     names,dropped = _coco_categories(files)
     found = Found('COCO', names, origin=tree.rel(files[0][0]))
     if dropped: found.notes.append(f"category {', '.join(dropped)} stands above the others and has no area: left out")
@@ -562,6 +565,7 @@ def read_via(
 )->Found|None: # `None`: no VIA project there
     "What the VIA projects of a folder say."
     projects = [(p, d.get('_via_img_metadata', d)) for p,d in tree.jsons if isinstance(d, dict)]
+    projects += [(p, d) for p in tree.of('.csv') if (d := _via_table(p))]
     images = [(p, im) for p,d in projects if isinstance(d, dict) for im in d.values()
               if isinstance(im, dict) and 'filename' in im and 'regions' in im]
     if not images: return None
@@ -574,6 +578,21 @@ def read_via(
         for r in regions(im): _via_area(found, entry, r, key, left)
     found.names = sorted({a[0] for e in found.entries for a in e.areas})
     return _leave_out(found, left, 'VIA')
+
+def _via_table(path):
+    "What VIA's table says, as its JSON would; `None` for other tables."
+    csv.field_size_limit(2**31-1)
+    with path.open(encoding='utf-8-sig', errors='replace', newline='') as f:
+        if 'region_shape_attributes' not in f.readline(): return None
+        f.seek(0)
+        images = {}
+        for row in csv.DictReader(f):
+            name = row.get('filename') or row.get('#filename') or ''
+            try: region = {k:json.loads(row.get(f'region_{k}') or '{}') for k in ('shape_attributes', 'attributes')}
+            except ValueError: region = dict(shape_attributes={'name':'line of the table'}, attributes={})
+            im = images.setdefault(name, dict(filename=name, regions=[]))
+            if region['shape_attributes']: im['regions'].append(dict(shape_attributes=region['shape_attributes'], region_attributes=region['attributes']))
+    return images
 
 def _via_class(file, keys):
     "The attribute that is the class; `None` if there are no attributes."

@@ -104,6 +104,7 @@ def load_array(
 )->np.ndarray: # `(H,W)` or `(H,W,C)`; raises `ValueError` for any other
     "A picture that numpy has saved; bands that stand first are put last."
     with _opened(image) as f: a = np.load(f, allow_pickle=False)
+    if a.ndim == 3 and 1 in (a.shape[0], a.shape[2]): a = a.squeeze(0 if a.shape[0] == 1 else 2)
     if a.ndim == 3 and a.shape[0] <= 16 < min(a.shape[1:]): a = np.moveaxis(a, 0, -1)
     if a.ndim not in (2, 3) or 0 in a.shape or a.dtype.kind not in 'buif':
         raise ValueError(f"an array {a.shape} of {a.dtype}, wanted numbers (H,W) or (H,W,C)")
@@ -187,7 +188,12 @@ def decode_upright(
     "An image as Pillow reads it, turned upright; raises whatever a decoder raises."
     if isinstance(image, Image.Image): return _load(image)
     if _start(image, 6) == b'\x93NUMPY': return _as_pillow(load_array(image)),0
-    with open_pillow(image) as im:
+    try: opened = open_pillow(image)
+    except UnidentifiedImageError:
+        if not (_is_tiff(_start(image)) and tiff_pages(image)): raise
+        a,turn = _read_tiff(image, page) # 64 bits, for instance
+        return _as_pillow(a[..., 0] if a.shape[2] == 1 else a),turn
+    with opened as im:
         if page: im.seek(tiff_pages(image)[page][0] if im.format == 'TIFF' else page)
         return _load(im)
 

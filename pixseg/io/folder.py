@@ -128,6 +128,11 @@ def _stacked(root, names, found):
     classes,splits = getattr(found, 'classes', ()),found.splits
     if any(isinstance(m, tuple) for rows in splits.values() for *_,m in rows) and not classes:
         names = names or ClassNames(('background', 'object'), origin='its arrangement, one mask for each object')
+        if len(names.names) == 1: names = names._replace(names=('background', *names.names), colors=names.colors and ((0, 0, 0), *names.colors), ids=None)
+        if len(names.names) != 2 or names.void is not None:
+            first = next(m for rows in splits.values() for *_,m in rows if isinstance(m, tuple))
+            raise PixsegError(f"{root} has several masks for one photograph ({first[0].name}, {first[1].name}), and {names.origin} names "
+                              f"{', '.join(names.names)}: join them into one mask, or give each class a folder of its own")
         return names,{k:[(n, i, ObjectMasks(m if isinstance(m, tuple) else (m,))) for n,i,m in rows] for k,rows in splits.items()}
     if not classes or names is None: return names or (ClassNames(classes, origin='the names of the masks') if classes else None),splits
     place = {o.lower():i for i,o in enumerate(classes)}

@@ -6,6 +6,8 @@
 __all__ = ['Layout', 'say_no_masks', 'find_layout']
 
 # %% ../../nbs/io/layout.ipynb #4e77595b
+import csv
+import json
 import os
 import re
 import unicodedata
@@ -83,10 +85,10 @@ _vocabulary = dict(
     test='test testing tst ts te testset',
     photo='image images img imgs jpegimages photo photos photograph photographs picture pictures pic pics frame frames '
           'input inputs rgb leftimg8bit raw src scan scans x sat',
-    mask='mask masks label labels lbl lbls labelled labeled labeling annotation annotations annotated annot annots ann '
+    mask='mask masks label labels lab labs lbl lbls labelled labeled labeling annotation annotations annotated annot annots ann '
          'anns anno annos gt gts gtfine gtcoarse groundtruth truth segmentation segmentations segmentationclass '
          'segmentationclassaug seg segs segmap segmaps segmask target targets y trimap trimaps matte mattes manual',
-    color='color colors colour colours colored coloured vis visual visualization visualisation visualized preview overlay '
+    color='color colors colour colours colored coloured colormap colormaps colourmap colourmaps vis visual visualization visualisation visualized preview overlay '
           'overlays human',
     extra='object objects instance instances instanceids panoptic polygon polygons edge edges boundary boundaries contour '
           'contours depth weights',
@@ -123,6 +125,8 @@ def _meaning(name):
     kinds = [_vocabulary.get(o) for o in words]
     split = next((k for k in kinds if k in _splits), '')
     role = next((k for k in ('mask', 'photo') if k in kinds), '')
+    if 'semantic' in words and {*words} <= {'semantic', 'rgb', 'color', 'id', 'ids'}: # KITTI's folders
+        role,kinds = 'mask',['color' if o == 'rgb' else k for o,k in zip(words, kinds)]
     if 'ids' in words and 'label' in words: split = '' # labelTrainIds
     if role and 'extra' in kinds: role = 'extra'
     rank = 3 if {'nd', 'second'} & set(words) else 2 if 'color' in kinds else 0 if 'manual' in words else 1
@@ -153,6 +157,8 @@ def _numbered(name, siblings):
     bare = re.sub(r'\d+', '#', name)
     return '#' in bare and sum(re.sub(r'\d+', '#', o) == bare for o in siblings) > 1
 
+def _colored(name): return 2*any(_vocabulary.get(o) == 'color' for o in _tokens(name))
+
 def _place(folder, siblings, loose):
     "What a folder is for, by the names on the way to it."
     split,role,rank,known,rest = '','',0,0,[]
@@ -160,6 +166,7 @@ def _place(folder, siblings, loose):
         m = _meaning(name)
         if not (m.split or m.role) or not (m.sure or loose): m = _own_split(name, siblings[folder.parts[:i]]) or _Meaning()
         if role in ('mask', 'extra') or role and m.role == 'extra': m = m._replace(role='')
+        if role == 'mask' and not m.split and (colored := _colored(name)): rank = max(rank, colored)
         said = [_sure(o).split for o in siblings[folder.parts[:i]]] if role == 'mask' and m.split else []
         if len(said) > 1 and sum(map(bool, said)) == 1: m = _Meaning() # a class called train
         if m.role and not m.split and i+1 < len(folder.parts) and _numbered(name, siblings[folder.parts[:i]]): m = _Meaning() # frame_7/images/
@@ -280,7 +287,7 @@ def _cut_names(photos, masks):
 def _class_affixes(affixes, cores):
     "Whether affixes stand for a class each: words that say nothing else, all of them behind most names."
     whole = set().union(*cores.values())
-    words = {re.sub(r'[\W\d_]', '', ''.join(a)) for a in affixes}-{''}
+    words = {re.sub(r'\d(st|nd|rd|th)|[\W\d_]', '', ''.join(a)) for a in affixes}-{''}
     most = all(_affix_rank(a) == 4 and 2*len(cores[a]) > len(whole) for a in affixes)
     return len(affixes) > 1 and len(words) == len(affixes) and most
 
@@ -418,7 +425,11 @@ def _items(root, photos, masks, wild, below, near, notes):
         mine = tuple(ms.get(k, ()))
         split = fs[0].split or (mine[0].split if mine else '')
         items.append(_Item(split, _name(fs[0], how, k), fs[0].path, mine, tuple(f.path for f in fs[1:]), k))
-    items += [_Item(fs[0].split, _name(fs[0], '', k), None, tuple(fs), (), k) for k,fs in ms.items() if k not in ps]
+    alone = {k:fs for k,fs in ms.items() if k not in ps}
+    paired = {(o.split, f.core) for o in items for f in o.masks}
+    deeper = [k for k,fs in alone.items() if fs[0].rest and (fs[0].split, fs[0].core) in paired] if n == len(ps) and how == 'plain' else []
+    if deeper: notes.append(f"{len(deeper)} masks such as {alone[deeper[0]][0].path} passed over, for their photographs have one in the folder above")
+    items += [_Item(fs[0].split, _name(fs[0], '', k), None, tuple(fs), (), k) for k,fs in alone.items() if k not in {*deeper}]
     return items,how
 
 # %% ../../nbs/io/layout.ipynb #900480b9
@@ -455,6 +466,19 @@ def _colors_of(root, places):
             with Image.open(Path(root, f)) as im: yield len(im.getcolors(255) or range(256))
         except (OSError, ValueError): yield 256
 
+def _by_look(root, places):
+    "Two folders with the same names as photographs and masks, where colours tell which is which; `None` if they do not."
+    by = defaultdict(list)
+    for p in places:
+        if p.folder.images and p.role != 'extra': by[tuple(o for o in p.folder.parts if not _sure(o).split)].append(p)
+    stems = {k:{os.path.splitext(o)[0] for p in ps for o in p.folder.images} for k,ps in by.items()}
+    if len(by) != 2: return None
+    (a,b),(few,many) = by,sorted(by, key=lambda k: max(_colors_of(root, by[k])))
+    if 2*len(stems[a] & stems[b]) < max(map(len, stems.values())): return None
+    if max(_colors_of(root, by[few])) >= min(64, *_colors_of(root, by[many])): return None
+    part = lambda ps,role: [p._replace(role=role, rest=(), base=p.folder.parts, sign=p.folder.parts) for p in ps]
+    return part(by[many], 'photo'),part(by[few], 'mask')
+
 def _divide(root, places):
     "Folders with photographs and masks as folders of photographs and folders of masks; `None` if there are no masks."
     nfc = lambda name: unicodedata.normalize('NFC', os.path.splitext(name)[0])
@@ -484,7 +508,52 @@ def _read_list(path, known):
     "Names that a list has, and lines that mean no photograph."
     lines = [o.strip() for o in path.read_text(encoding='utf-8-sig', errors='replace').splitlines() if o.strip()]
     found = {o:_resolve(o, known) for o in lines}
-    return dict.fromkeys(v for v in found.values() if v is not None),[o for o,v in found.items() if v is None]
+    return dict.fromkeys(v for v in found.values() if v is not None),[o for o,v in found.items() if v is None and o[0] != '#']
+
+def _table_rows(text):
+    "The cells of each line of a table."
+    return [*csv.reader(text.splitlines(), delimiter=next((o for o in '\t;' if o in text.partition('\n')[0]), ','))] or [[]]
+
+def _listing_tables(texts, known):
+    "The splits of tables such as train.csv and val.csv, if both are there."
+    found = {}
+    for path in texts:
+        m = _sure(path.stem)
+        if path.suffix.lower() not in ('.csv', '.tsv') or not m.split or m.role == 'mask' or m.split in found: continue
+        rows = _table_rows(path.read_text(encoding='utf-8-sig', errors='replace'))
+        names = [next((n for o in row if (n := _resolve(o, known)) is not None), None) for row in rows if row]
+        if 2*names.count(None) <= len(names): found[m.split] = path,dict.fromkeys(o for o in names if o is not None),[]
+    return found if {'train', 'val'} <= {*found} else {}
+
+def _split_rows(path):
+    "(split, cells) of each row of a table with a column for it, or of each name below a split's in JSON."
+    text = path.read_text(encoding='utf-8-sig', errors='replace')
+    if path.suffix.lower() == '.json':
+        try: d = json.loads(text)
+        except (ValueError, RecursionError): return
+        for k,v in d.items() if isinstance(d, dict) else ():
+            if _sure(k).split and not _sure(k).role and isinstance(v, list): yield from ((_sure(k).split, [o]) for o in v if isinstance(o, str))
+        return
+    head,*rows = _table_rows(text)
+    head = [re.sub('[^a-z]', '', o.lower()) for o in head]
+    c = next((i for i,o in enumerate(head) if o in ('split', 'splits', 'set', 'subset', 'partition', 'phase', 'isvalid', 'isval')), None)
+    for row in rows if c is not None else ():
+        if len(row) != len(head): continue
+        said = row[c].strip().lower()
+        split = ('val' if said in ('1', 'true', 'yes') else 'train') if head[c].startswith('isval') else _sure(said).split
+        if split: yield split,[o for i,o in enumerate(row) if i != c]
+
+def _split_tables(texts, known):
+    "The splits that one table or JSON file gives: split -> (file, names, no lines)."
+    for path in texts:
+        if path.suffix.lower() not in ('.csv', '.tsv', '.json') or path.stat().st_size > 2**25: continue
+        found,lost = defaultdict(dict),0
+        for split,cells in _split_rows(path):
+            name = next((n for o in cells if (n := _resolve(o, known)) is not None), None)
+            if name is None: lost += 1
+            else: found[split][name] = True
+        if len(found) > 1 and lost <= sum(map(len, found.values())): return {s:(path, names, []) for s,names in found.items()}
+    return _listing_tables(texts, known)
 
 def _lists(root, texts, items):
     "The lists of a pool: split -> (file, names, lines that mean none)."
@@ -502,7 +571,7 @@ def _lists(root, texts, items):
         split = 'trainval' if 'trainval' in path.stem.lower() else m.split
         names,lost = _read_list(path, known)
         if names or path.parent == root and split == 'val': found[path.parent][split] = path,names,lost
-    if not found: return {}
+    if not found: return _split_tables(texts, known)
     rank = lambda folder: ('segmentation' not in str(folder.relative_to(root)).lower(), len(folder.parts), str(folder))
     lists = found[min(found, key=rank)]
     both = lists.pop('trainval', None)
@@ -533,6 +602,11 @@ def _listed(root, items, lists, problems, notes):
     return out
 
 # %% ../../nbs/io/layout.ipynb #3cb5ffcc
+def _more_of(first, path):
+    "Whether a mask is one more of its photograph: `x_mask_1.png` beside `x_mask.png`."
+    (a,b),(c,d) = map(os.path.splitext, (first, path))
+    return b == d and c.startswith(a) and _second.fullmatch(c[len(a):]) is not None
+
 def _misfits(items, kinds, place):
     "Problems of the files of a split; `kinds`: the classes that have a file each, `place`: where a mask was looked for."
     out = [Problem(t, f"has the same name as {os.path.basename(o.photo)}", "keep one of them") for o in items for t in o.twins]
@@ -540,9 +614,9 @@ def _misfits(items, kinds, place):
         seen = {}
         for f in o.masks:
             first = seen.setdefault(f.kind, f.path)
-            if first != f.path: out.append(Problem(f.path, f"has the same name as {os.path.basename(first)}", "keep one of them"))
+            if first != f.path and not _more_of(first, f.path): out.append(Problem(f.path, f"has the same name as {os.path.basename(first)}", "keep one of them"))
     for o in items:
-        lost = [k for k in kinds if k not in {f.kind for f in o.masks}] if kinds else [] if o.masks else ['']
+        lost = [] if o.masks else kinds[:1] or ['']
         if o.photo: out += [Problem(o.photo, f"has no mask {place(o, k)}", "add the mask, or remove the photograph") for k in lost]
     return out+[Problem(o.masks[0].path, "is a mask without a photograph", "add the photograph, or remove the mask") for o in items if not o.photo]
 
@@ -603,10 +677,17 @@ def _settle(root, items, what, masks, wild, texts, notes):
         first = {}
         for f in o.masks: first.setdefault(f.kind, Path(root, f.path))
         if how == 'objects': return tuple(first.values())
-        return tuple(first[k] for k in kinds) if kinds else first['']
+        if not kinds and len(o.masks) > 1: return tuple(Path(root, f.path) for f in o.masks)
+        return tuple(first.get(k) for k in kinds) if kinds else first['']
+    some = [o for o in items if o.photo and o.masks and {f.kind for f in o.masks} < set(kinds)]
+    if some: notes.append(f"{len(some)} photograph{'s have' if len(some) > 1 else ' has'} no mask of some class, the first is {some[0].name}: "
+                          "taken as having nothing of it")
+    several = [o for o in items if o.photo and len(o.masks) > 1] if not kinds and how != 'objects' else []
+    if several: notes.append(f"{len(several)} photograph{'s have' if len(several) > 1 else ' has'} several masks, the first is {several[0].name}: "
+                             "taken together as one of black and white")
     pairs = {}
     for s,os_ in by.items():
-        done = [o for o in os_ if o.photo and o.masks and not set(kinds)-{f.kind for f in o.masks}]
+        done = [o for o in os_ if o.photo and o.masks]
         pairs[s] = sorted(((o.name, Path(root, o.photo), mask(o)) for o in done), key=lambda o: o[0])
         problems[s] = _misfits(os_, kinds, place)+problems[s]
     return _Found(pairs, problems, kinds, how)
@@ -648,10 +729,17 @@ def _read(root, folders, texts, loose):
             found.append(_settle(root, items, what, both[1], False, texts, more))
             used,form = [*used, *(p for p in rest if p.split in full)],form or 'photographs and masks side by side'
             notes += more
+    if not found and not _annotated(texts) and (both := _by_look(root, places)):
+        items,what = _read_places(root, *both, False, True, notes)
+        found.append(_settle(root, items, what, both[1], False, texts, notes))
+        used,form = [p for p in places if p.folder.images],_form(*both)
+        notes.append("which of the two folders holds masks was told by their colours")
     return _layout(root, places, photos, masks, found, used, form, texts, notes)
 
 # %% ../../nbs/io/layout.ipynb #cf85b94c
 def _rank(split): return (_splits.index(split) if split in _splits else 3, split)
+
+def _annotated(texts): return any(t.suffix.lower() in ('.json', '.xml', '.csv') and not is_names_file(t) for t in texts)
 
 def _layout(root, places, photos, masks, found, used, form, texts, notes):
     "The parts, put together."
@@ -714,7 +802,8 @@ def _form(photos, masks):
     a,b = low(p)[-1],low(m)[-1]
     if (a, b) in _forms: return _forms[a, b]
     if len(p) == len(m) == 1 and m[0].lower() == p[0].lower()+'annot': return "SegNet's layout"
-    if (a, b) == ('images', 'annotations') and len(p) == len(m) == 2 and p[1] == m[1] == 'training': return 'ADE20K'
+    ade = all(o.startswith('ADE_') for q in photos for o in q.folder.images) # others number their classes from 0
+    if (a, b) == ('images', 'annotations') and len(p) == len(m) == 2 and p[1] == m[1] == 'training' and ade: return 'ADE20K'
     if (p, m) == (('images',), ('labels',)): return "fast.ai's layout"
     return f"photographs in {'/'.join(p) or '.'}/, masks in {'/'.join(m)}/"
 
@@ -723,7 +812,7 @@ def _wants(root, p): return f"{root} is not a data folder, but {p} is: give that
 
 def _too_high(root, layout, texts, read):
     "Refuse a folder whose data set lies in a folder of it; `read` says what a name means."
-    files = (f for o in layout.splits.values() for _,img,m in o for f in (img, *(m if isinstance(m, tuple) else (m,))))
+    files = (f for o in layout.splits.values() for _,img,m in o for f in (img, *(m if isinstance(m, tuple) else (m,))) if f)
     heads,split = {},False
     for parts in [Path(o).relative_to(root).parts for o in {os.path.dirname(f) for f in files}]:
         said = [read(o).split or read(o).role for o in parts]
@@ -779,5 +868,5 @@ def find_layout(
         loose = _read(root, folders, texts, True)
         if any(loose.splits.values()): layout,read = loose,_meaning
     _too_high(root, layout, texts, read)
-    if not layout.splits and (not layout.lone or _higher(root)): raise PixsegError(say_no_masks(root, layout))
+    if not layout.splits and (not layout.lone or not _annotated(texts) and _higher(root)): raise PixsegError(say_no_masks(root, layout))
     return layout
