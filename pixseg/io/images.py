@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from .bands import decode_upright, file_head, HalfRead, Head, NeedsPackage, open_pillow, read_bands
+from .bands import any_size, decode_upright, file_head, HalfRead, Head, NeedsPackage, open_pillow, read_bands, upright_size
 from .files import atomic, tell
 from .reading import PhotoCode
 from ..labels import Labels, PixsegError
@@ -60,7 +60,8 @@ def why_unreadable(
 _remedies = (((FileNotFoundError, NotADirectoryError), "check the path"),
              (IsADirectoryError, "give the files in it"),
              (PermissionError, "allow yourself to read it"),
-             ((Image.DecompressionBombError, MemoryError), "make it smaller, or cut it into pieces"),
+             ((Image.DecompressionBombError, MemoryError), "make it smaller, or cut it into pieces; "
+             "predicting takes it in windows with `tile=True` (--tile)"),
              (UnidentifiedImageError, "save it as PNG or JPEG"))
 
 def unreadable(
@@ -156,8 +157,13 @@ def open_image(
     image, # path, open binary file, Pillow image; or uint8 or floats 0..1: array `(H,W,C)` or `(H,W)`, tensor `(C,H,W)`
     code:PhotoCode|None=None, # how its values become bytes; `None`: RGB, and what that leaves open is decided by this photograph alone, and told
     page:int|None=None, # of a stack or an animation, from 0; `None`: the first, and told if there are more
+    large:int|None=None, # bytes of memory that it may take, however many pixels it has; `None`: at most as many pixels as Pillow opens
 )->np.ndarray: # uint8 `(H,W,C)`, upright; C is 3 unless `code` chooses bands
     "Any photograph as an array; raises `PixsegError` for what is none, naming the file if there is one."
+    if large is not None and not hasattr(image, 'shape'):
+        with any_size():
+            _refuse_huge(image, large)
+            return open_image(image, code, page)
     if isinstance(image, (str, Path, Image.Image)) or hasattr(image, 'read'):
         return decode_photo(image, _own_code(image, code, page), page or 0)[0]
     tensor,shape,c = hasattr(image, 'detach'),tuple(np.shape(image)),code.channels if code else 3 # told without importing torch
@@ -184,6 +190,16 @@ def _from_tensor(t):
     t = t.detach().cpu()
     if t.is_floating_point(): t = t.float() # numpy knows no bfloat16
     return np.ascontiguousarray(t.numpy().transpose(1, 2, 0))
+
+# %% ../../nbs/io/images.ipynb #c42805dc
+def _refuse_huge(image, room):
+    "Raise `BadImage` for a photograph that needs more memory than there is: decoded, as an array, and its mask."
+    try: (h,w),head = upright_size(image),file_head(image)
+    except Exception: return # reading it will tell
+    need = h*w*(2*max(head.bands, 3)*np.dtype(head.kind).itemsize+4)
+    if need <= room: return
+    raise BadImage(_called(image), f"has {h*w/1e6:.0f} megapixels and would take {need/1e9:.3g} GB of memory, of which {room/1e9:.3g} GB may be used",
+                   "cut it into pieces, or set PIXSEG_MEMORY_GB to what this computer can spare")
 
 # %% ../../nbs/io/images.ipynb #6b09a69d
 def _to_bytes(img):
@@ -335,7 +351,7 @@ def _choose_scale(heads, bands):
     paths,odd = _spread([p for p,_ in heads]),{h.nodata for _,h in heads if h.nodata is not None}
     if kind != 'uint16': odd |= {o for o in _odd if kind.startswith('float') or o == np.iinfo(kind).min or o == -9999 and kind.startswith('int')}
     ends = np.finfo(kind) if kind.startswith('float') else np.iinfo(kind)
-    odd = [o for o in odd if ends.min <= o <= ends.max] # nan is not
+    odd = [o for o in odd if float(ends.min) <= o <= float(ends.max)] # nan is not
     with ThreadPoolExecutor(4) as pool: found = [o for o in pool.map(lambda p: _sample(p, bands, odd), paths) if o]
     if not found: return (0., 1.),'' # reading them will tell
     values,lows,highs,holes = zip(*found)
