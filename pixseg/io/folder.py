@@ -27,7 +27,7 @@ from .encoding import decide_code, look_at_mask
 from .files import atomic, IMAGE_TYPES, tell
 from .forms import find_annotations
 from .images import as_image, BadImage, decide_photos, grey_values, open_mask
-from .layout import find_layout, say_no_masks
+from .layout import find_layout, is_packed, say_no_masks
 from .names import find_names, read_names
 from .reading import ClassNames, DataSet, Pair, Reading
 from .store import store_dir
@@ -40,7 +40,9 @@ def data_folder(
     "`root` as a path that is a folder."
     root = Path(root).expanduser()
     if root.is_file():
-        raise PixsegError(f"{root} is a file, not a data folder: give the folder that holds train/ and trainannot/")
+        if is_packed(root): raise PixsegError(f"{root} is an archive: unpack it, and give the folder that comes out")
+        inside = "it and its photographs" if root.suffix.lower() in ('.json', '.xml', '.yaml', '.yml') else "train/ and trainannot/"
+        raise PixsegError(f"{root} is a file, not a data folder: give the folder that holds {inside}")
     if not root.is_dir():
         raise PixsegError(f"there is no folder {root}: check the path (`pixseg data get` fetches CamVid)")
     return root
