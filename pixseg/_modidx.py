@@ -567,6 +567,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'pixseg.io.layout._twins': ('io/layout.html#_twins', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._walk': ('io/layout.html#_walk', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._wants': ('io/layout.html#_wants', 'pixseg/io/layout.py'),
+                                  'pixseg.io.layout._without_predictions': ('io/layout.html#_without_predictions', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout.find_layout': ('io/layout.html#find_layout', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout.is_packed': ('io/layout.html#is_packed', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout.say_no_masks': ('io/layout.html#say_no_masks', 'pixseg/io/layout.py')},

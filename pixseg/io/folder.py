@@ -233,6 +233,7 @@ def _open(root, said, bands, names, draw, state):
     known = _known_names(root, found, rows, said, names)
     (known,splits),notes = _stacked(root, known, found),list(found.notes)
     if known is names and names is not None: notes.append(f"no file names the classes: the values in the masks are taken as {_few(names.names)}, in this order")
+    if n := layout.predicted: notes.append(f"{n} image{'s'*(n > 1)} that pixseg predicted passed over, for they lie beside photographs")
     by_split = found.by_split if found is layout else {'train':found.problems}
     data = settle(root, found.form, splits, known, bands=bands, draw=draw, state=state, by_split=by_split,
                   zero_is_void=found.form == 'ADE20K', notes=[*notes, *(layout.left if found is layout else ())])

@@ -71,7 +71,7 @@ def _place(found, photos):
 def _not_found(ps, photos):
     "What is the matter with a file whose photographs are missing."
     text = f"speaks of {len(ps)} photograph{'s'*(len(ps) > 1)} not found (the first is {ps[0]})"
-    return text+f"; {photos.key(photos.predicted[0])} is a mask that pixseg predicted"*bool(photos.predicted)
+    return f"{text}; {photos.key(photos.predicted[0])} is a mask that pixseg predicted" if photos.predicted else text
 
 def _other_endings(photos, used, many):
     "A note on photographs that have not the ending that their entries say."

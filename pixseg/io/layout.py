@@ -18,6 +18,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from .files import file_kind, IMAGE_TYPES, say_kinds
+from .images import is_marked
 from .names import is_names_file
 from .reading import Problem
 from ..labels import PixsegError
@@ -34,6 +35,7 @@ class Layout:
     left:list[str] # what was passed over, 'train/: passed over 2 .cr2'
     texts:list[Path] # text files of the folder: lists, names, annotations
     classes:tuple[str,...]=() # where a pair has a mask file for each class: their names in the order of the files
+    predicted:int=0 # images beside photographs that are predictions and were passed over
 
     @property
     def problems(self)->list[Problem]: return [o for ps in self.by_split.values() for o in ps]
@@ -619,6 +621,18 @@ def _settle(root, items, what, masks, wild, texts, notes):
         problems[s] = _misfits(os_, kinds, place)+problems[s]
     return _Found(pairs, problems, kinds, how)
 
+# %% ../../nbs/io/layout.ipynb #b199ec29
+def _without_predictions(root, places):
+    "Places of photographs without the masks and overlays that pixseg has put there; how many those are."
+    out,n = [],0
+    for p in places:
+        of = Counter(os.path.splitext(o)[0] for o in p.folder.images)
+        mine = {o for o in p.folder.images if (s := os.path.splitext(o)[0]).endswith('_overlay') or of[s] > 1 or f'{s}_overlay' in of}
+        mine = {o for o in mine if is_marked(Path(root, *p.folder.parts, o))}
+        out.append(p._replace(folder=p.folder._replace(images=[o for o in p.folder.images if o not in mine])) if mine else p)
+        n += len(mine)
+    return out,n
+
 # %% ../../nbs/io/layout.ipynb #28c7210a
 def _sort_out(root, places):
     "Folders of photographs and of masks by split, and whether only one side knows splits."
@@ -638,6 +652,8 @@ def _read(root, folders, texts, loose):
     "A layout, with what can be said of a folder whose names mean this."
     notes,places = [],_places(folders, loose)
     photos,masks,wild = _sort_out(root, places)
+    cleaned = {s:_without_predictions(root, o) for s,o in photos.items()}
+    photos,predicted = {s:o for s,(o,_) in cleaned.items()},sum(k for _,k in cleaned.values())
     apart = [s for s in photos if masks[s] and photos[s] or wild and s in photos and photos[s]]
     found,used,form = [],[],''
     ps,ms = [p for s in apart for p in photos[s]],[p for s in masks if s in apart or wild for p in masks[s]]
@@ -656,7 +672,9 @@ def _read(root, folders, texts, loose):
             found.append(_settle(root, items, what, both[1], False, texts, more))
             used,form = [*used, *(p for p in rest if p.split in full)],form or 'photographs and masks side by side'
             notes += more
-    return _layout(root, places, photos, masks, found, used, form, texts, notes)
+    layout = _layout(root, places, photos, masks, found, used, form, texts, notes)
+    layout.predicted = predicted
+    return layout
 
 # %% ../../nbs/io/layout.ipynb #cf85b94c
 def _rank(split): return (_splits.index(split) if split in _splits else 3, split)
@@ -768,9 +786,9 @@ def is_packed(
     "Whether a file is an archive."
     return path.suffix.lower() in _packed and path.is_file()
 
-def _annotated_above(root, layout):
+def _annotated_above(root, photos):
     "The folder above, if an annotation file in it names a photograph of this one."
-    img = next((os.path.basename(img) for rows in layout.lone.values() for _,img in rows), None)
+    img = next((os.path.basename(o) for o in photos), None)
     up = root.parent if len(root.parts) > 1 else Path(os.path.abspath(root)).parent
     try:
         files = [p for p in up.iterdir() if p.suffix.lower() in ('.json', '.xml', '.csv') and p.stat().st_size < 2**28] if img else []
@@ -783,15 +801,17 @@ def say_no_masks(
 )->str: # one line, with a remedy
     "Why there is no pair in a folder."
     there = sorted(root.iterdir())
-    dirs,lost = [p.name for p in there if p.is_dir()],layout and layout.lone
-    if up := _higher(root) or lost and _annotated_above(root, layout): return _wants(root, up)
+    dirs,lost = [p.name for p in there if p.is_dir()],[img for rows in (layout.lone if layout else {}).values() for _,img in rows]
+    real = [img for img in lost if not is_marked(img)]
+    if up := _higher(root) or _annotated_above(root, real): return _wants(root, up)
     if not there: return f"{root} is empty: put train/ and trainannot/ into it, or fetch CamVid with `pixseg data get`"
     lone = next((d for s in _splits for d in dirs if _meaning(d) == _Meaning(s)), None)
     photos = next((d for d in dirs if _sure(d).role == 'photo'), None)
     if lone and not photos:
         return f"{root} has {lone}/ but no {lone}annot/: put the masks there, under the names of the photographs"
     odd = Counter(end for t in (layout.texts if layout else ()) if (end := t.suffix.lower()) in ('.json', '.xml'))
-    if lost: return _say_lost(root, photos and f'{photos}/', sum(map(len, lost.values())), odd)
+    if real: return _say_lost(root, photos and f'{photos}/', len(real), odd)
+    if lost or layout and layout.predicted: return f"{root} has no photographs, only masks that pixseg predicted: give the folder of the photographs, with masks that were drawn"
     if packed := next((p for p in there if is_packed(p)), None): return f"{root} has no photographs, but {packed.name}: unpack it, and give the folder that comes out"
     if odd: return f"{root} has no photographs, and its {say_kinds(odd)} hold no annotations that pixseg knows: put photographs and masks there"
     return f"{root} has neither train/ with trainannot/ nor images/ with labels/: arrange the files so"
