@@ -23,13 +23,13 @@ from torch import nn
 from ..io.bands import file_head
 from ..io.files import ahead, find_images, one_behind, same_size, tell, unique_names
 from ..io.geo import find_place, Place
-from ..io.images import as_rgb, BadImage, open_image, why_unreadable
+from ..io.images import as_rgb, BadImage, MARK, open_image, why_unreadable
 from ..io.polygons import to_coco, to_geojson, to_labelme
 from ..io.store import memory_limit
 from ..io.video import is_video, look_at_film, read_frames, write_film
 from ..labels import PixsegError
 from ..predict import best_class, predict_masks, predict_tiled
-from .results import is_prediction, join_coco, MARK, refuse_overwrite, save_json, save_overlay, save_picture, save_probs, save_table, share_row
+from .results import is_prediction, join_coco, refuse_overwrite, save_json, save_overlay, save_picture, save_probs, save_table, share_row
 from ..show import overlay
 from ..trace import evaluating
 from ..uncertainty import predict_probs
@@ -149,7 +149,7 @@ def predict_files(
     with_overlay:bool=False, # also write `NAME_overlay.jpg`
     progress=lambda done, total: None, # called after each photograph
     polygons:str|None=None, # also write 'coco': `annotations.coco.json`; 'geojson': `NAME.geojson`; 'labelme': `NAME.json`
-    tolerance:float=0., # polygons may leave out corners if they stay within so many pixels; 0: every corner
+    tolerance:float=0., # polygons may leave out corners if they stay within so many pixels; 0: every corner; every area gets one, however small
     probabilities:bool=False, # also write `NAME_probabilities.npz`, see `save_probs`
     binary:str|None=None, # name of the class that becomes 255 in the masks, all others 0
     table:str|Path|None=None, # CSV to write: a row for each photograph with the share of each class
