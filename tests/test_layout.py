@@ -163,9 +163,12 @@ def test_a_file_for_each_class(tmp_path, where):
     assert any('box, disk, object' in o for o in layout.notes)
     lost = next(f for f in files if 'disk' in f)
     (tmp_path/lost).unlink()
-    layout, splits = found(tmp_path)
-    problem, = layout.problems
-    assert lost in problem.what and len(splits['train']) == 2
+    layout = find_layout(tmp_path)
+    assert not layout.problems and 'no mask of some class' in layout.notes[-1] # a class that is not in the photograph
+    assert sum(None in m for *_, m in layout.splits['train']) == 1
+    for f in files:
+        if f.replace('box', 'disk') == lost or f.replace('object', 'disk') == lost: (tmp_path/f).unlink()
+    assert len(find_layout(tmp_path).problems) == 1 and len(find_layout(tmp_path).splits['train']) == 2
 
 
 def test_classes_and_photographs_side_by_side(tmp_path):
