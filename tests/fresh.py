@@ -1,4 +1,4 @@
-"The command line in a process of its own: it can be killed, interrupted and limited, and need not import torch and fastai anew each time."
+"A command, or a function, in a process of its own: it can be killed, interrupted and limited, and need not import torch and fastai anew each time."
 import contextlib
 import os
 import sys
@@ -21,12 +21,12 @@ def _live(argv, folder, before):
     warnings.simplefilter('ignore')
     torch.set_num_threads(1)
     if before: before()
-    sys.exit(main(argv))
+    sys.exit(main(argv) if argv else 0)
 
 
 @contextlib.contextmanager
 def started(*argv, before=None):
-    "A command that runs, `before()` in its process first: `pid`, and `end()` that waits and returns code and streams. Not alive afterwards."
+    "A command that runs, `before()` in its process first, or nothing but that: `pid`, and `end()` that waits and returns code and streams. Not alive afterwards."
     with tempfile.TemporaryDirectory() as folder:
         p = context.Process(target=_live, args=([str(a) for a in argv], folder, before), daemon=True)
         p.start()

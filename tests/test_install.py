@@ -163,24 +163,25 @@ def test_ctrl_c_leaves_a_usable_run(tmp_path):
     assert 0 <= evaluate(load_model(out/'model.safetensors'), root)['miou'] <= 1
 
 
+def interrupt_in_a_finaliser():
+    import weakref
+    from pixseg.run.train import StopBetween
+    signal.signal(signal.SIGINT, signal.default_int_handler) # a shell lets background jobs ignore it
+    class Thing: pass
+    def interrupted_finaliser():
+        thing = Thing()
+        ref = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT)) # noqa: F841
+        del thing
+    interrupted_finaliser() # the ordinary way: dropped, nothing is raised here
+    stop = StopBetween()
+    with stop.listening(): interrupted_finaliser()
+    try: stop.before_batch()
+    except KeyboardInterrupt: print('heard')
+
+
 def test_ctrl_c_in_a_finaliser_is_heard():
     "Where Python drops the exception of Ctrl-C, the note of it stays."
-    code = """
-import signal, weakref
-from pixseg.run.train import StopBetween
-signal.signal(signal.SIGINT, signal.default_int_handler) # a shell lets background jobs ignore it
-class Thing: pass
-def interrupted_finaliser():
-    thing = Thing()
-    ref = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
-    del thing
-interrupted_finaliser() # the ordinary way: dropped, nothing is raised here
-stop = StopBetween()
-with stop.listening(): interrupted_finaliser()
-try: stop.before_batch()
-except KeyboardInterrupt: print('heard')
-"""
-    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True)
+    done = fresh.run(before=interrupt_in_a_finaliser)
     assert done.stdout == 'heard\n', done.stderr
     assert 'Exception ignored' in done.stderr and done.returncode == 0 # the first one
 

@@ -359,7 +359,7 @@ PLAIN = ('background', 'traffic light', 'box')
 @pytest.mark.parametrize('name,text', [
     ('codes.txt', 'background\ntraffic light\nbox'), ('classes.txt', '\ufeffbackground\r\ntraffic light\r\nbox\r\n\r\n\r\n'), ('labels.txt', '0 background\n1 traffic light\n2 box\n'),
     ('label_names.txt', '0,background\n1,traffic light\n2,box'), ('class_names.txt', '0: background\n1: traffic light\n2: box'), ('labels.txt', '0\tbackground\n1\ttraffic light\n2\tbox'),
-    ('obj.names', 'background\ntraffic light\nbox\n'), ('_classes.csv', 'Pixel Value, Class\n0, background\n1, traffic light\n2, box\n'), ('classes.csv', 'name\nbackground\ntraffic light\nbox'),
+    ('classes.txt', 'background, traffic light, box'), ('classes.txt', "['background', 'traffic light', 'box']\n"), ('obj.names', 'background\ntraffic light\nbox\n'), ('_classes.csv', 'Pixel Value, Class\n0, background\n1, traffic light\n2, box\n'), ('classes.csv', 'name\nbackground\ntraffic light\nbox'),
     ('data.yaml', 'nc: 3\nnames: [background, "traffic light", box]'), ('data.yaml', 'names:\n- background\n- traffic light\n- box\n'), ('data.yaml', 'names:\n  0: background\n  1: traffic light\n  2: box'),
     ('dataset.json', json.dumps(dict(labels=dict(zip(PLAIN, range(3)))))), ('dataset.json', json.dumps(dict(labels=dict(zip('012', PLAIN)))))
     , ('config.json', json.dumps(dict(id2label=dict(zip('012', PLAIN))))), ('labels.json', json.dumps(dict(zip('012', PLAIN)))), ('labels.json', json.dumps(dict(zip(PLAIN, range(3))))),
@@ -372,7 +372,9 @@ def test_names_in_any_form(tmp_path, name, text):
 
 @pytest.mark.parametrize('name,text', [
     ('class_dict.csv', 'name,r,g,b\nVoid,0,0,0\nRoad,128,64,128\n'), ('codes.txt', 'Void 0 0 0\nRoad 128 64 128'), ('label_colors.txt', '0 0 0\t\tVoid\n128 64 128\tRoad'),
-    ('labels.txt', 'Void,0,0,0\nRoad,128,64,128'), ('labels.txt', '0 Void 0 0 0\n1 Road 128 64 128'), ('labelmap.txt', '# label:color_rgb:parts:actions\nVoid:0,0,0::\nRoad:128,64,128::\n'),
+    ('labels.txt', 'Void,0,0,0\nRoad,128,64,128'), ('labels.txt', 'Void (0, 0, 0)\nRoad (128, 64, 128)'), ('labels.txt', 'Void #000000\nRoad #804080'),
+    ('labels.json', '{"Void": [0, 0, 0], "Road": [128, 64, 128]}'), ('labels.json', '{"Void": {"id": 0, "color": [0, 0, 0]}, "Road": {"id": 1, "color": [128, 64, 128]}}'),
+    ('class_dict.csv', 'class_names;r;g;b\n"Void";0;0;0\nRoad;128;64;128'), ('meta.json', '{"classes": [{"title": "Void", "shape": "any", "color": "#000000", "id": 7123}, {"title": "Road", "shape": "any", "color": "#804080", "id": 7124}]}'), ('labels.txt', '0 Void 0 0 0\n1 Road 128 64 128'), ('labelmap.txt', '# label:color_rgb:parts:actions\nVoid:0,0,0::\nRoad:128,64,128::\n'),
     ('class_dict.csv', 'id,name,red,green,blue\n0,Void,0,0,0\n1,Road,128,64,128'), ('meta.json', '{"classes": [{"title": "Void", "color": "#000000"}, {"title": "Road", "color": "#804080"}]}')])
 def test_names_with_colours(tmp_path, name, text):
     (tmp_path/name).write_text(text)
@@ -380,7 +382,7 @@ def test_names_with_colours(tmp_path, name, text):
 
 
 @pytest.mark.parametrize('name,text,ids', [
-    ('labels.txt', '0 a\n38 b\n75 c', (0, 38, 75)), ('_classes.csv', 'Pixel Value, Class\n1, a\n2, b\n3, c\n', (1, 2, 3)), ('dataset.json', '{"labels": {"a": 0, "c": 255, "b": 7}}', (0, 7, 255)),
+    ('labels.txt', '0 a\n38 b\n75 c', (0, 38, 75)), ('labels.txt', 'a: 1\nb: 2\nc: 3', (1, 2, 3)), ('labels.txt', '1. a\n2. b\n3. c', (1, 2, 3)), ('labels.txt', 'a,7\nb,8\nc,9', (7, 8, 9)), ('_classes.csv', 'Pixel Value, Class\n1, a\n2, b\n3, c\n', (1, 2, 3)), ('dataset.json', '{"labels": {"a": 0, "c": 255, "b": 7}}', (0, 7, 255)),
     ('labels.txt', '__ignore__\n_background_\nc', (255, 0, 1)), ('objectInfo150.txt', 'Idx\tRatio\tTrain\tVal\tStuff\tName\n1\t.1\t9\t9\t1\ta\n2\t.1\t9\t9\t1\tb, bb\n3\t.1\t9\t9\t0\tc\n', (1, 2, 3))])
 def test_names_with_values(tmp_path, name, text, ids):
     (tmp_path/name).write_text(text)
@@ -391,6 +393,8 @@ def test_names_with_values(tmp_path, name, text, ids):
 def test_a_single_line_that_does_not_fit_makes_them_names(tmp_path):
     (tmp_path/'codes.txt').write_text('3 wheeler\ntruck\n2 m pole')
     assert read_names(tmp_path/'codes.txt').names == ('3 wheeler', 'truck', '2 m pole') == read_codes(tmp_path/'codes.txt').names
+    (tmp_path/'classes.txt').write_text('lane 1\nlane 2')
+    assert read_names(tmp_path/'classes.txt').names == ('lane 1', 'lane 2')
     assert code_lines(tmp_path/'codes.txt') == ['3 wheeler', 'truck', '2 m pole'] and void_ids(['a', 'Unlabelled area']) == [1]
 
 
@@ -415,6 +419,8 @@ def test_two_files_of_names_agree_or_are_refused(tmp_path):
     both = names(codes_dot_txt='a\nb\n', class_dict_dot_csv='name,r,g,b\na,0,0,0\nb,9,9,9\n')
     assert both.colors == ((0, 0, 0), (9, 9, 9)) and both.origin == 'codes.txt'
     assert names(train_dot_txt='a.png\n', notes_dot_json='{}', labels_dot_txt='a.png 0\n', labels_dot_csv='ImageId,Runs\na,1 2\n', data_dot_yaml='train: images\n') is None
+    assert names(camvid_classes_dot_txt='a\nb\n', train_labels_dot_csv='x\n').names == names(class_dict_seg_dot_csv='name,r,g,b\na,0,0,0\nb,9,9,9\n').names
+    with pytest.raises(PixsegError, match='line 3'): names(class_dict_dot_csv='name,r,g,b\na,0,0,0\nb,9\n') # a mistake is not passed over
     for files in (dict(codes_dot_txt='a\nb\n', classes_dot_txt='b\na\n'), dict(train___classes_dot_csv=roboflow, valid___classes_dot_csv=roboflow.replace('b', 'c'))):
         with pytest.raises(PixsegError, match='name different classes'): names(**files)
 

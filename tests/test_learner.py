@@ -12,6 +12,7 @@ from fastai.callback.schedule import valley
 from fastai.torch_core import norm_bias_params, set_seed, TensorImage
 from torch import nn, Tensor
 
+import fresh
 from pixseg import data as data_module, encoder as encoder_module, fit as fit_module
 from pixseg.data import default_crop, default_scale, LabelledMask, make_dls, seg_dls, SegAugment, SegDL, ToInput
 from pixseg.device import memory_format, pick_device, pick_precision
@@ -545,19 +546,19 @@ def test_seg_learner_is_set_for_segmentation(root):
     assert learner(root, wd_bn_bias=True).opt_func.keywords['wd_bn_bias'] is True
 
 
+def show_results():
+    import tempfile
+    import matplotlib
+    matplotlib.use('agg')
+    import matplotlib.pyplot as plt
+    from pixseg import UNet, draw_streets, seg_dls, seg_learner
+    dls = seg_dls(draw_streets(tempfile.mkdtemp()+'/s', train=4, val=2, test=1), bs=2, device='cpu')
+    learn = seg_learner(dls, UNet(dls.labels.n, width=4, depth=2))
+    with learn.no_bar(): learn.show_results(max_n=2)
+    print([len(plt.figure(i).axes) for i in plt.get_fignums()])
+
+
 def test_results_are_shown_truth_beside_prediction():
     "fastai draws photograph, truth and prediction of a mask side by side only where its own way to show them is registered."
-    import subprocess
-    import sys
-    code = """
-import tempfile, matplotlib
-matplotlib.use('agg')
-import matplotlib.pyplot as plt
-from pixseg import UNet, draw_streets, seg_dls, seg_learner
-dls = seg_dls(draw_streets(tempfile.mkdtemp()+'/s', train=4, val=2, test=1), bs=2, device='cpu')
-learn = seg_learner(dls, UNet(dls.labels.n, width=4, depth=2))
-with learn.no_bar(): learn.show_results(max_n=2)
-print([len(plt.figure(i).axes) for i in plt.get_fignums()])
-"""
-    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True)
+    done = fresh.run(before=show_results)
     assert done.stdout.strip() == '[4]', done.stdout+done.stderr

@@ -207,7 +207,7 @@ def test_a_model_to_start_from_must_be_one(capsys, two, tmp_path):
         code,_,err = shell(capsys, 'train', two, '--init', given, '--epochs', 1, '--out', tmp_path/'x')
         assert code == 1 and words in err and err.count('\n') == 1 and not (tmp_path/'x').exists()
     for knob in (dict(encoder_lr=.1), dict(width=8)):
-        with pytest.raises(PixsegError, match='does not go with `init=.camvid-unet.., which is a U-Net'): train_run(two, tmp_path/'x', init='camvid-unet', epochs=1, **knob)
+        with pytest.raises(PixsegError, match='does not go with `init=.camvid-unet.`, which is a U-Net'): train_run(two, tmp_path/'x', init='camvid-unet', epochs=1, **knob)
 
 
 # Going on
@@ -451,13 +451,12 @@ def trained(root, tmp_path_factory):
 
 @pytest.mark.parametrize('command', ['train', 'evaluate', 'predict', 'check'])
 def test_json_stands_alone_on_standard_output(monkeypatch, capsys, root, trained, tmp_path, command):
-    from pixseg.io import folder
-    plain = folder.find_layout
-    def chatty(*args):
+    from pixseg.io import sources
+    plain = sources.open_folder
+    def chatty(*args, **kwargs):
         print('somebody else prints')
-        return plain(*args)
-    folder._opened.clear() # or it is not asked again
-    monkeypatch.setattr(folder, 'find_layout', chatty)
+        return plain(*args, **kwargs)
+    monkeypatch.setattr(sources, 'open_folder', chatty)
     argv = dict(train=['train', root, '--epochs', 2, *FLAGS, '--out', tmp_path/'run'], check=['data', 'check', root],
                 evaluate=['evaluate', trained, root, '--device', 'cpu'],
                 predict=['predict', trained, root/'test', '--out', tmp_path/'m', '--device', 'cpu'])[command]

@@ -149,9 +149,11 @@ def tree_state(
     root:Path, # a folder
 )->str: # another one as soon as a file comes, goes or changes
     "A digest of the names, sizes and times of all files of a folder."
-    state = hashlib.blake2b(digest_size=16)
+    state,seen = hashlib.blake2b(digest_size=16),set()
     for here,dirs,files in os.walk(root, followlinks=True):
-        dirs.sort()
+        real = os.path.realpath(here)
+        dirs[:] = [] if real in seen else sorted(o for o in dirs if o[0] != '.') # a link may lead back
+        seen.add(real)
         for o in sorted(files):
             try: st = os.stat(os.path.join(here, o))
             except OSError: continue # a broken link

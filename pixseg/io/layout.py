@@ -64,11 +64,11 @@ def _scan(path, parts):
         if kind in _texts: texts.append(Path(path, o.name))
     return _Folder(parts, images, kinds),texts,below
 
-# %% ../../nbs/io/layout.ipynb #443a6167
+# %% ../../nbs/io/layout.ipynb #ee259304
 def _walk(root, deepest=8):
     "Every folder with what is in it, and all text files."
-    todo:list[tuple[tuple[str,...],tuple[str,...]]] = [((), ())]
     folders,texts = [],[]
+    todo:list[tuple[tuple[str,...],tuple[str,...]]] = [((), ())]
     while todo:
         parts,way = todo.pop()
         path = os.path.join(root, *parts)
@@ -730,7 +730,7 @@ def _read(root, folders, texts, loose):
             used,form = [*used, *(p for p in rest if p.split in full)],form or 'photographs and masks side by side'
             notes += more
     if not found and not _annotated(texts) and (both := _by_look(root, places)):
-        items,what = _read_places(root, *both, False, True, notes)
+        items,what = _read_places(root, both[0], both[1], False, True, notes)
         found.append(_settle(root, items, what, both[1], False, texts, notes))
         used,form = [p for p in places if p.folder.images],_form(*both)
         notes.append("which of the two folders holds masks was told by their colours")

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['read_names', 'is_names_file', 'find_names', 'write_codes']
 
-# %% ../../nbs/io/names.ipynb #1fe5edc8
+# %% ../../nbs/io/names.ipynb #42d9a556
 import csv
 import json
 import re
@@ -16,6 +16,9 @@ from pathlib import Path
 from .files import IMAGE_TYPES
 from .reading import ClassNames
 from ..labels import code_lines, Labels, PixsegError, void_ids
+
+# %% ../../nbs/io/names.ipynb #d27dc5c1
+class _NoNames(PixsegError): pass
 
 # %% ../../nbs/io/names.ipynb #578589d1
 def _rows(path, names, ids=None, colors=None):
@@ -31,13 +34,13 @@ def _rows(path, names, ids=None, colors=None):
     if ids == tuple(range(len(names))): ids = None
     return ClassNames(checked.names, checked.colors if colors else None, ids, void[0] if void else None, Path(path).name)
 
-# %% ../../nbs/io/names.ipynb #c4cb6674
+# %% ../../nbs/io/names.ipynb #c6cdb2f2
 _end = r'\s*[\s,;:]\s*' # between the parts of a line
-_color = _end.join([r'(\d{1,3})']*3)
+_color = r'[\[(]?\s*' + _end.join([r'(\d{1,3})']*3) + r'\s*[\])]?'
 _color_last,_color_first = re.compile(rf'(.*\S){_end}{_color}[\s,;]*'),re.compile(rf'{_color}{_end}(.*\S)')
-_numbered = re.compile(r'''(-?\d+)\s*[\s,;:=]\s*["']?([^\s"'].*?)["']?,?''')
-
-_hex = re.compile(r'(?<!\S)#[0-9a-fA-F]{6}(?![0-9a-zA-Z])')
+_hex = re.compile(rf'(.*\S){_end}(#[0-9a-fA-F]{{6}})')
+_numbered = re.compile(r'''(-?\d+)(?:\s*[,;:=]|[.)](?=\s)|\s+-(?=\s)|(?=\s))\s*["']?([^\s"'].*?)["']?,?''')
+_number_last = re.compile(r'''["']?([^\s"'].*?)["']?\s*[\t,;:=]\s*(-?\d+),?''')
 
 def _all(pattern, lines):
     "The match of every line; `None` if one does not fit."
@@ -46,6 +49,7 @@ def _all(pattern, lines):
 
 def _colored(lines):
     "Names and colours of lines that have both."
+    if found := _all(_hex, lines): return [m[1] for m in found],[_rgb(m[2]) for m in found]
     for pattern,last in ((_color_last, True), (_color_first, False)):
         if not (found := _all(pattern, lines)): continue
         parts = [m.groups() for m in found]
@@ -53,21 +57,23 @@ def _colored(lines):
         if max(map(max, colors)) < 256: return names,colors
     return None
 
-# %% ../../nbs/io/names.ipynb #c50941d4
+# %% ../../nbs/io/names.ipynb #78c5185f
 def _from_lines(path, lines, plain=None):
     "What lines say: numbers, colours, both, or names alone."
-    found = _colored([_hex.sub(lambda m: ' '.join(map(str, _rgb(m[0]))), o) for o in lines])
+    found = _colored(lines)
     if found and not _all(_numbered, found[0]): return _rows(path, found[0], None, found[1])
     if numbered := _all(_numbered, lines):
         ids,names = [int(m[1]) for m in numbered],[m[2] for m in numbered]
         return _rows(path, found[0], ids, found[1]) if (found := _colored(names)) else _rows(path, names, ids)
+    if found := _all(_number_last, lines): return _rows(path, [m[1] for m in found], [int(m[2]) for m in found])
+    if len(lines) == 1 and ',' in lines[0]: return _rows(path, [o.strip(' \'"[]') for o in lines[0].split(',')])
     if path.suffix.lower() in ('.csv', '.tsv') and re.search('[,;\t]', ''.join(lines)):
-        raise PixsegError(f"{path} names no classes: wanted a first line such as name,r,g,b")
+        raise _NoNames(f"{path} names no classes: wanted a first line such as name,r,g,b")
     names = plain() if plain else lines
     return _rows(path, names, range(-1, len(names)-1) if names[:2] == ['__ignore__', '_background_'] else None)
 
-# %% ../../nbs/io/names.ipynb #e6be745b
-_columns = dict(name='name class classname label labelname title category', r='r red', g='g green', b='b blue', color='color colorrgb rgb colour',
+# %% ../../nbs/io/names.ipynb #551534b9
+_columns = dict(name='name names class classes classname classnames label labels labelname title category', r='r red', g='g green', b='b blue', color='color colorrgb rgb colour',
                 id='id idx index value pixelvalue pixel code classid labelid trainid number', rest='ratio train val stuff parts actions unnamed')
 _columns = {word:kind for kind,words in _columns.items() for word in words.split()}
 
@@ -82,7 +88,7 @@ def _from_table(path, lines, kinds, sep):
     "The rows below a header."
     got = {k:[] for k in set(kinds)}
     for i,line in enumerate(lines, 2):
-        parts = [o.strip().strip('"') for o in (line.split(sep) if sep in (None, ':') else next(csv.reader([line], delimiter=sep, skipinitialspace=True)))]
+        parts = [o.strip() for o in (line.split() if sep is None else next(csv.reader([line], delimiter=sep, skipinitialspace=True)))]
         if kinds[-1] == 'name': parts[len(kinds)-1:] = [(sep or ' ').join(parts[len(kinds)-1:])] # a name may have commas
         if len(parts) < len(kinds): raise PixsegError(f"{path} line {i} has {len(parts)} of {len(kinds)} columns: mend it")
         for k,o in zip(kinds, parts): got[k].append(o)
@@ -109,19 +115,17 @@ def _rgb(value):
     if len(parts) != 3: raise ValueError(f'the colour {value!r}')
     return tuple(map(int, parts))
 
-# %% ../../nbs/io/names.ipynb #191166d5
+# %% ../../nbs/io/names.ipynb #ebf05d4f
 _keys = ('id2label', 'label2id', 'names', 'labels', 'classes', 'class_names', 'categories', 'items')
 
 def _whole(o): return isinstance(o, int) and not isinstance(o, bool) or isinstance(o, str) and re.fullmatch(r'-?\d+', o)
-
-def _is_color(o): return isinstance(o, list) and len(o) == 3 and all(map(_whole, o)) or isinstance(o, str) and bool(_hex.fullmatch(o))
 
 def _records(path, rows):
     "Names, values and colours of a list of records."
     pick = lambda row, *keys: next((row[k] for k in keys if row.get(k) is not None), None)
     names = [pick(o, 'name', 'title', 'label', 'display_name', 'readable') for o in rows]
     if not all(isinstance(o, str) for o in names): return None
-    ids,colors = [pick(o, 'id', 'value', 'index') for o in rows],[pick(o, 'color', 'colour', 'rgb') for o in rows]
+    ids,colors = [None if 'shape' in o else pick(o, 'id', 'value', 'index') for o in rows],[pick(o, 'color', 'colour', 'rgb') for o in rows]
     try: colors = None if None in colors else [_rgb(o) for o in colors]
     except (ValueError, TypeError): colors = None
     return _rows(path, names, [int(o) for o in ids] if all(map(_whole, ids)) else None, colors)
@@ -133,20 +137,25 @@ def _from_structure(path, d):
     if not isinstance(d, dict) or not d: return None
     if all(map(_whole, d)) and all(isinstance(o, str) for o in d.values()): return _sorted(path, [(int(k), v) for k,v in d.items()])
     if all(map(_whole, d.values())): return _sorted(path, [(int(v), k) for k,v in d.items()])
-    if all(map(_is_color, d.values())): return _rows(path, d, None, [_rgb(o) for o in d.values()])
-    d = {k.lower(): v for k,v in d.items() if isinstance(k, str)}
+    low = {k.lower(): v for k,v in d.items() if isinstance(k, str)} # MMSegmentation writes CLASSES and PALETTE, too
+    if found := next((o for k in _keys if k in low and (o := _from_structure(path, low[k]))), None): return _with_palette(path, found, low)
+    if all(isinstance(o, list) and len(o) == 3 and all(map(_whole, o)) for o in d.values()): return _rows(path, d, None, [*d.values()])
+    said = all(isinstance(o, dict) and o.keys() & {'id', 'value', 'color', 'name'} for o in d.values())
+    return _records(path, [{'name':k, **o} for k,o in d.items()]) if said else None
+
+def _with_palette(path, names, d):
+    "Names with the colours that stand beside them in a list."
     colors = next((d[k] for k in ('palette', 'colors', 'colours', 'colormap') if isinstance(d.get(k), list)), None)
-    for names in (o for k in _keys if k in d and (o := _from_structure(path, d[k]))):
-        if names.colors or not colors or len(colors) != len(names.names): return names
-        return _rows(path, names.names, names.ids, [_rgb(o) for o in colors])
-    return None
+    if names.colors or not colors or len(colors) != len(names.names): return names
+    try: return _rows(path, names.names, names.ids, [_rgb(o) for o in colors])
+    except (ValueError, TypeError): return names
 
 def _sorted(path, pairs):
     "Rows in the order of their values."
     ids,names = zip(*sorted(pairs))
     return _rows(path, names, ids)
 
-# %% ../../nbs/io/names.ipynb #31ba281b
+# %% ../../nbs/io/names.ipynb #e6140972
 def _yaml(text):
     import yaml
     try: return yaml.safe_load(text)
@@ -172,18 +181,20 @@ def read_names(
         except ValueError as e:
             if isinstance(e, PixsegError): raise
             raise PixsegError(f"{path} cannot be read ({e}): mend it") from e
-        if names is None: raise PixsegError(f"{path} names no classes: wanted a list of names, or a map of names and values")
+        if names is None: raise _NoNames(f"{path} names no classes: wanted a list of names, or a map of names and values")
         return names
     if head := _header(lines[0]): return _from_table(path, lines[1:], *head)
     rest = list(dropwhile(lambda o: o[0] == '#', lines))
     return _from_lines(path, rest or lines, (lambda: code_lines(path)) if len(rest) == len(whole) else None)
 
-# %% ../../nbs/io/names.ipynb #79881944
+# %% ../../nbs/io/names.ipynb #e5c45e8e
 _words = set('class classes label labels name names code codes map dict list color colors colour colours category categories id ids to palette '
              'info object seg segmentation semantic mapping colormap labelmap classmap'.split())
 _said = {'class', 'classes', 'label', 'labels', 'name', 'names', 'code', 'codes', 'category', 'categories', 'palette', 'colormap', 'labelmap', 'classmap'}
-_of_colors = {'color', 'colors', 'colour', 'colours', 'palette', 'colormap', 'map', 'rgb'} # a file called so names classes if it has names
+_of_colors = {'color', 'colors', 'colour', 'colours', 'palette', 'colormap', 'map', 'rgb'} # a file called so names classes if it has names and colours
 _known = {'labelmap', 'classdict', 'classnames', 'labelnames', 'codes', 'id2label', 'objectinfo', 'data', 'dataset', 'meta', 'config', 'obj'}
+_others = ('data', 'dataset', 'meta', 'config') # may be anything
+_files = {'train', 'val', 'valid', 'test', 'image', 'images', 'mask', 'masks', 'file', 'files'}
 _sure = ('.txt', '.names', '.pbtxt')
 
 def is_names_file(
@@ -195,20 +206,30 @@ def is_names_file(
     if end in ('.names', '.pbtxt'): return True
     if end not in ('.txt', '.csv', '.tsv', *_readers): return False
     parts = re.findall('[a-z]+', re.sub('id2label', 'label', stem))
-    known = ''.join(parts) in _known and (end in _readers or ''.join(parts) not in ('data', 'dataset', 'meta', 'config', 'obj'))
-    return known or bool(parts) and set(parts) <= _words and bool(set(parts) & _said) or bool(parts) and set(parts) <= _of_colors
+    known = ''.join(parts) in _known and (end in _readers or ''.join(parts) not in (*_others, 'obj'))
+    return known or bool(parts) and (set(parts) <= _words and bool(set(parts) & _said) or set(parts) <= _of_colors)
+
+def _nearly_names_file(path):
+    "Whether some words of a file's name are of that kind, `camvid_classes.txt`."
+    parts = set(re.findall('[a-z]+', path.stem.lower()))
+    return path.suffix.lower() in ('.txt', '.csv', '.json') and bool(parts & _said) and not parts & _files
 
 def _try_names(path):
     "What a file says, or `None` if it names no classes after all."
-    if path.suffix.lower() not in _sure or set(re.findall('[a-z]+', path.stem.lower())) <= _of_colors:
+    if set(re.findall('[a-z]+', path.stem.lower())) <= _of_colors:
         try: names = read_names(path)
         except PixsegError: return None
-        return names if names.colors or not set(re.findall('[a-z]+', path.stem.lower())) <= _of_colors else None
-    first = (code_lines(path, gaps=True) or [''])[0]
-    ends = [Path(o).suffix.lower() for o in re.split(r'[\s,;]+', first)]
-    return None if set(ends) & {*IMAGE_TYPES} else read_names(path)
+        return names if names.colors else None
+    if path.suffix.lower() in _sure:
+        first = (code_lines(path, gaps=True) or [''])[0]
+        ends = [Path(o).suffix.lower() for o in re.split(r'[\s,;]+', first)]
+        return None if set(ends) & {*IMAGE_TYPES} else read_names(path)
+    try: return read_names(path)
+    except PixsegError as e:
+        if isinstance(e, _NoNames) or path.stem.lower() in _others: return None
+        raise
 
-# %% ../../nbs/io/names.ipynb #a48c58d0
+# %% ../../nbs/io/names.ipynb #91d2ceca
 def _merge(a, b):
     "What two files say together; `None` if they contradict each other."
     if a is None: return b
@@ -220,8 +241,9 @@ def find_names(
     files, # paths below it; those that name classes are picked out
 )->ClassNames|None: # `None`: no file names classes
     "What the files of a data folder say about classes. Raises `PixsegError` if two of them contradict each other."
-    root,found,last = Path(root),None,None
-    for path in sorted(filter(is_names_file, map(Path, files)), key=lambda p: (len(p.parts), p.name != 'codes.txt', p)):
+    root,found,last,files = Path(root),None,None,[*map(Path, files)]
+    some = list(filter(is_names_file, files)) or list(filter(_nearly_names_file, files))
+    for path in sorted(some, key=lambda p: (len(p.parts), p.name != 'codes.txt', p)):
         if (names := _try_names(path)) is None: continue
         both = _merge(found, names)
         if both is None:

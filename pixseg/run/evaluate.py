@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..io.files import ahead, one_behind, same_size
+from ..io.files import ahead, one_behind, same_size, tell
 from ..io.pairs import label_table, read_pair
 from ..io.reading import read_as
 from ..io.folder import pick_split
@@ -38,6 +38,12 @@ def _held_out_pairs(
                           f"on what it knows: train with holdout {seed}, or judge it on val")
     return divide(data, holdout=seed)[1]
 
+# %% ../../nbs/run/evaluate.ipynb #ef5c3857
+def _tell_named(data, labels):
+    "Say that data without names for its classes was read with the model's."
+    tell(f"{data.called} has no names for its classes: the ids in its masks are taken as the model's, {', '.join(labels.names[:3])}"
+         f"{', ...'*(len(labels) > 3)}, in this order")
+
 # %% ../../nbs/run/evaluate.ipynb #036b08e4
 def evaluate(
     model:nn.Module, # from `load_model`
@@ -53,7 +59,8 @@ def evaluate(
     "Accuracy, class accuracy and IoU over a split, void left out, at the labels' own resolution."
     start,labels = time.perf_counter(),model.labels
     if holdout is not None: split = 'train'
-    data = open_source(root, labels, label_func, colors=colors)
+    data = open_source(root, labels, label_func, colors=colors, draw=split != 'all')
+    if data is not root and data.origin == 'given' and colors is None: _tell_named(data, labels)
     if holdout is None: pairs = pick_split(data, split)
     else: pairs,split = _held_out_pairs(model, data, holdout),f'train, held-out blocks {holdout}'
     pairs = read_as(pairs, getattr(model, 'photo', None))
