@@ -412,3 +412,14 @@ def test_a_run_on_frames_of_several_sizes(tmp_path):
     assert model.size is None and predict_mask(model, IMG[:40, :50]).shape == (40, 50)
     again = train_run(root, tmp_path/'run', resume=True, epochs=2, progress=False, say=lambda _: None)
     assert len(again['rows']) == 2
+
+
+def test_masks_as_arrays_with_an_axis_too_many_and_of_64_bits(tmp_path):
+    for name, a in (('a.npy', MASK[..., None]), ('b.npy', MASK[None])):
+        np.save(tmp_path/name, a)
+        assert np.array_equal(np.asarray(decode_upright(tmp_path/name)[0]), MASK)
+    tifffile = pytest.importorskip('tifffile')
+    tifffile.imwrite(tmp_path/'c.tif', MASK.astype(np.int64))
+    assert np.array_equal(np.asarray(decode_upright(tmp_path/'c.tif')[0]), MASK)
+    (tmp_path/'d.tif').write_bytes(b'nothing')
+    with pytest.raises(BadImage, match='d.tif'): open_image(tmp_path/'d.tif')

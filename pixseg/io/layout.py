@@ -733,11 +733,13 @@ def _read(root, folders, texts, loose):
         items,what = _read_places(root, both[0], both[1], False, True, notes)
         found.append(_settle(root, items, what, both[1], False, texts, notes))
         used,form = [p for p in places if p.folder.images],_form(*both)
-        notes.append("which of the two folders holds masks was told by their colours")
+        notes.append(_told)
     return _layout(root, places, photos, masks, found, used, form, texts, notes)
 
 # %% ../../nbs/io/layout.ipynb #cf85b94c
 def _rank(split): return (_splits.index(split) if split in _splits else 3, split)
+
+_told = "which of the two folders holds masks was told by their colours"
 
 def _annotated(texts): return any(t.suffix.lower() in ('.json', '.xml', '.csv') and not is_names_file(t) for t in texts)
 
@@ -867,6 +869,6 @@ def find_layout(
     if not any(layout.splits.values()) and not layout.problems:
         loose = _read(root, folders, texts, True)
         if any(loose.splits.values()): layout,read = loose,_meaning
-    _too_high(root, layout, texts, read)
+    if _told not in layout.notes: _too_high(root, layout, texts, read)
     if not layout.splits and (not layout.lone or not _annotated(texts) and _higher(root)): raise PixsegError(say_no_masks(root, layout))
     return layout
