@@ -477,6 +477,11 @@ def test_is_valid_and_tables_that_give_no_splits(tmp_path):
         assert list(found(folder(tmp_path/str(i), {**pool(), **files}))[1]) == ['train']
 
 
+def test_lists_in_other_capitals(tmp_path):
+    layout, splits = found(folder(tmp_path, {**pool(), 'val.txt': 'images\\F1.JPG\nF5\n'}))
+    assert sorted(splits['val']) == ['f1', 'f5'] and not layout.problems
+
+
 def test_lines_behind_a_hash_are_no_names(tmp_path):
     layout, splits = found(folder(tmp_path, {**pool(), 'val.txt': '# held out\nf1\n'}))
     assert list(splits['val']) == ['f1'] and not layout.problems

@@ -423,3 +423,5 @@ def test_masks_as_arrays_with_an_axis_too_many_and_of_64_bits(tmp_path):
     assert np.array_equal(np.asarray(decode_upright(tmp_path/'c.tif')[0]), MASK)
     (tmp_path/'d.tif').write_bytes(b'nothing')
     with pytest.raises(BadImage, match='d.tif'): open_image(tmp_path/'d.tif')
+    Image.fromarray(np.where(MASK == 1, np.nan, MASK).astype(np.float32)).save(tmp_path/'e.tif')
+    with pytest.raises(BadImage, match='e.tif has .* pixels that are no number .nan.: write 255 there'): decode_mask(tmp_path/'e.tif')

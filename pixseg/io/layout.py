@@ -466,19 +466,6 @@ def _colors_of(root, places):
             with Image.open(Path(root, f)) as im: yield len(im.getcolors(255) or range(256))
         except (OSError, ValueError): yield 256
 
-def _by_look(root, places):
-    "Two folders with the same names as photographs and masks, where colours tell which is which; `None` if they do not."
-    by = defaultdict(list)
-    for p in places:
-        if p.folder.images and p.role != 'extra': by[tuple(o for o in p.folder.parts if not _sure(o).split)].append(p)
-    stems = {k:{os.path.splitext(o)[0] for p in ps for o in p.folder.images} for k,ps in by.items()}
-    if len(by) != 2: return None
-    (a,b),(few,many) = by,sorted(by, key=lambda k: max(_colors_of(root, by[k])))
-    if 2*len(stems[a] & stems[b]) < max(map(len, stems.values())): return None
-    if max(_colors_of(root, by[few])) >= min(64, *_colors_of(root, by[many])): return None
-    part = lambda ps,role: [p._replace(role=role, rest=(), base=p.folder.parts, sign=p.folder.parts) for p in ps]
-    return part(by[many], 'photo'),part(by[few], 'mask')
-
 def _divide(root, places):
     "Folders with photographs and masks as folders of photographs and folders of masks; `None` if there are no masks."
     nfc = lambda name: unicodedata.normalize('NFC', os.path.splitext(name)[0])
@@ -493,6 +480,20 @@ def _divide(root, places):
     if weak and max(_colors_of(root, found)) >= min(_colors_of(root, photos)): return None
     return photos,found
 
+# %% ../../nbs/io/layout.ipynb #56ca666c
+def _by_look(root, places):
+    "Two folders with the same names as photographs and masks, where colours tell which is which; `None` if they do not."
+    by = defaultdict(list)
+    for p in places:
+        if p.folder.images and p.role != 'extra': by[tuple(o for o in p.folder.parts if not _sure(o).split)].append(p)
+    stems = {k:{os.path.splitext(o)[0] for p in ps for o in p.folder.images} for k,ps in by.items()}
+    if len(by) != 2: return None
+    (a,b),(few,many) = by,sorted(by, key=lambda k: max(_colors_of(root, by[k])))
+    if 2*len(stems[a] & stems[b]) < max(map(len, stems.values())): return None
+    if max(_colors_of(root, by[few])) >= min(64, *_colors_of(root, by[many])): return None
+    part = lambda ps,role: [p._replace(role=role, rest=(), base=p.folder.parts, sign=p.folder.parts) for p in ps]
+    return part(by[many], 'photo'),part(by[few], 'mask')
+
 # %% ../../nbs/io/layout.ipynb #1f864077
 def _resolve(line, known):
     "The photograph that a line means; `None` for none."
@@ -501,7 +502,8 @@ def _resolve(line, known):
         if path.lower().endswith(IMAGE_TYPES): path = path[:path.rindex('.')]
         parts = path.split('/')
         for i in range(len(parts)):
-            if (name := known.get('/'.join(parts[i:]))) is not None: return name
+            for o in ('/'.join(parts[i:]), '/'.join(parts[i:]).casefold()):
+                if (name := known.get(o)) is not None: return name
     return None
 
 def _read_list(path, known):
@@ -510,6 +512,44 @@ def _read_list(path, known):
     found = {o:_resolve(o, known) for o in lines}
     return dict.fromkeys(v for v in found.values() if v is not None),[o for o,v in found.items() if v is None and o[0] != '#']
 
+def _lists(root, texts, items):
+    "The lists of a pool: split -> (file, names, lines that mean none)."
+    known = {}
+    for o in items:
+        for path in (o.photo, *(f.path for f in o.masks)):
+            if path: known.setdefault(os.path.splitext(unicodedata.normalize('NFC', path))[0].split('/')[-1], o.name)
+    for o in items:
+        known[o.name] = o.name
+        if o.photo: known[os.path.splitext(unicodedata.normalize('NFC', o.photo))[0]] = o.name
+    for k in [*known]: known.setdefault(k.casefold(), known[k]) # lists from Windows
+    found = defaultdict(dict)
+    for path in texts:
+        m = _meaning(path.stem) if path.suffix.lower() == '.txt' else _Meaning()
+        if not m.split or not m.sure or m.role == 'mask': continue
+        split = 'trainval' if 'trainval' in path.stem.lower() else m.split
+        names,lost = _read_list(path, known)
+        if names or path.parent == root and split == 'val': found[path.parent][split] = path,names,lost
+    if not found: return _split_tables(texts, known)
+    rank = lambda folder: ('segmentation' not in str(folder.relative_to(root)).lower(), len(folder.parts), str(folder))
+    lists = found[min(found, key=rank)]
+    both = lists.pop('trainval', None)
+    if both and 'train' not in lists: lists['train'] = both
+    return lists
+
+# %% ../../nbs/io/layout.ipynb #d593950e
+def _split_tables(texts, known):
+    "The splits that one table or JSON file gives: split -> (file, names, no lines)."
+    for path in texts:
+        if path.suffix.lower() not in ('.csv', '.tsv', '.json') or path.stat().st_size > 2**25: continue
+        found,lost = defaultdict(dict),0
+        for split,cells in _split_rows(path):
+            name = next((n for o in cells if (n := _resolve(o, known)) is not None), None)
+            if name is None: lost += 1
+            else: found[split][name] = True
+        if len(found) > 1 and lost <= sum(map(len, found.values())): return {s:(path, names, []) for s,names in found.items()}
+    return _listing_tables(texts, known)
+
+# %% ../../nbs/io/layout.ipynb #0b04ee8f
 def _table_rows(text):
     "The cells of each line of a table."
     return [*csv.reader(text.splitlines(), delimiter=next((o for o in '\t;' if o in text.partition('\n')[0]), ','))] or [[]]
@@ -542,41 +582,6 @@ def _split_rows(path):
         said = row[c].strip().lower()
         split = ('val' if said in ('1', 'true', 'yes') else 'train') if head[c].startswith('isval') else _sure(said).split
         if split: yield split,[o for i,o in enumerate(row) if i != c]
-
-def _split_tables(texts, known):
-    "The splits that one table or JSON file gives: split -> (file, names, no lines)."
-    for path in texts:
-        if path.suffix.lower() not in ('.csv', '.tsv', '.json') or path.stat().st_size > 2**25: continue
-        found,lost = defaultdict(dict),0
-        for split,cells in _split_rows(path):
-            name = next((n for o in cells if (n := _resolve(o, known)) is not None), None)
-            if name is None: lost += 1
-            else: found[split][name] = True
-        if len(found) > 1 and lost <= sum(map(len, found.values())): return {s:(path, names, []) for s,names in found.items()}
-    return _listing_tables(texts, known)
-
-def _lists(root, texts, items):
-    "The lists of a pool: split -> (file, names, lines that mean none)."
-    known = {}
-    for o in items:
-        for path in (o.photo, *(f.path for f in o.masks)):
-            if path: known.setdefault(os.path.splitext(unicodedata.normalize('NFC', path))[0].split('/')[-1], o.name)
-    for o in items:
-        known[o.name] = o.name
-        if o.photo: known[os.path.splitext(unicodedata.normalize('NFC', o.photo))[0]] = o.name
-    found = defaultdict(dict)
-    for path in texts:
-        m = _meaning(path.stem) if path.suffix.lower() == '.txt' else _Meaning()
-        if not m.split or not m.sure or m.role == 'mask': continue
-        split = 'trainval' if 'trainval' in path.stem.lower() else m.split
-        names,lost = _read_list(path, known)
-        if names or path.parent == root and split == 'val': found[path.parent][split] = path,names,lost
-    if not found: return _split_tables(texts, known)
-    rank = lambda folder: ('segmentation' not in str(folder.relative_to(root)).lower(), len(folder.parts), str(folder))
-    lists = found[min(found, key=rank)]
-    both = lists.pop('trainval', None)
-    if both and 'train' not in lists: lists['train'] = both
-    return lists
 
 # %% ../../nbs/io/layout.ipynb #13089491
 def _listed(root, items, lists, problems, notes):
