@@ -536,6 +536,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'pixseg.io.layout._listing_tables': ('io/layout.html#_listing_tables', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._lists': ('io/layout.html#_lists', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._masks_of': ('io/layout.html#_masks_of', 'pixseg/io/layout.py'),
+                                  'pixseg.io.layout._may_be_classes': ('io/layout.html#_may_be_classes', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._meaning': ('io/layout.html#_meaning', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._misfits': ('io/layout.html#_misfits', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._more_of': ('io/layout.html#_more_of', 'pixseg/io/layout.py'),

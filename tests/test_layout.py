@@ -511,3 +511,17 @@ def test_two_people_are_no_classes(tmp_path):
 def test_only_photographs_of_ade20k_have_its_numbering(tmp_path):
     files = {f: '' for s in ('training', 'validation') for i in range(2) for f in (f'images/{s}/{i}.jpg', f'annotations/{s}/{i}.png')}
     assert find_layout(folder(tmp_path, files)).form == 'photographs in images/training/, masks in annotations/training/'
+
+
+@pytest.mark.parametrize('mask', ['masks/{k}/{i}.png', 'masks/{i}_{k}.png'])
+def test_masks_of_one_class_each_are_asked_for(tmp_path, mask):
+    files = {f: '' for i in range(6) for f in (f'images/{i}.jpg', mask.format(i=i, k=('disk', 'box')[i % 2]))}
+    with pytest.raises(PixsegError, match='which may be classes: if they are, give every photograph a mask of each'): find_layout(folder(tmp_path, files))
+    layout, splits = found(folder(tmp_path, {mask.format(i=i, k=k): '' for i in range(6) for k in ('disk', 'box')})) # as it says
+    assert layout.classes == ('box', 'disk') and not layout.problems and len(splits['train']) == 6
+
+
+def test_a_rare_class_has_few_files(tmp_path):
+    files = [f for i in range(8) for f in (f'images/{i}.jpg', f'masks/disk/{i}.png', f'masks/box/{i//7*7}.png')]
+    layout = find_layout(folder(tmp_path, files))
+    assert layout.classes == ('box', 'disk') and not layout.problems and any('6 photographs have no mask of some class' in o for o in layout.notes)

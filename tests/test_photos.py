@@ -18,7 +18,7 @@ from pixseg.io.bands import decode_upright, file_head, load_array, NeedsPackage,
 from pixseg.io.files import image_files, PixsegWarning
 from pixseg.io.folder import find_pairs
 from pixseg.io.pairs import read_pair
-from pixseg.io.images import as_rgb, BadImage, decide_photos, decode_photo, open_image, parse_bands, photo_scale, resize_photo
+from pixseg.io.images import as_rgb, BadImage, decide_photos, decode_mask, decode_photo, open_image, parse_bands, photo_scale, resize_photo
 from pixseg.io.reading import PhotoCode, read_as, Reading
 from pixseg.io.split import frame_sizes, FrameList, MixedData, read_split
 from pixseg.io.store import read_frames, store_name

@@ -307,6 +307,8 @@ def _take_affixes(root, names, notes, file_of):
             taken.append(a)
             covered |= cores[a]
         else: notes.append(f"{len(cores[a])} masks {say(a)} passed over, for there are {say(taken[0])}")
+    unknown = [a for a in taken if _affix_rank(a) == 4 and re.search(r'[^\W\d_]{2}', ''.join(a))]
+    if len({re.sub(r'[\W\d_]', '', ''.join(a)) for a in unknown}) > 1: raise PixsegError(_may_be_classes(root, *map(say, unknown[:2])))
     notes += [f"masks are called {say(a)}"+', and there are none without colours'*(r == 8)
               for a in taken if (r := _affix_rank(a)) in (4, 8)]
     masks = {o:hit if hit and hit[1] in taken else None for o,hit in names.masks.items()}
@@ -360,7 +362,7 @@ def _pair_up(photos, masks, wild, below, near):
         for f in photos: ps[of_photo(f)].append(f)
         for f in masks: ms[of_mask(f)].append(f)
         if isinstance(how, int):
-            if sum(len(o) > 1 for o in ms.values()) < .5*len(ms): continue
+            if not any(len(o) > 1 for o in ms.values()): continue
             ms = {k:[f._replace(kind=f.rest[how]) for f in o] for k,o in ms.items()}
         elif how == 'flat' and any(len(o) > 1 for o in (*ps.values(), *ms.values())): continue
         n = len(ps.keys() & ms.keys())
@@ -411,6 +413,10 @@ def _name(f, how, key):
     return '/'.join((*(key[1] if how == 'shared' else f.rest), f.core))
 
 # %% ../../nbs/io/layout.ipynb #cc19cd59
+def _may_be_classes(root, a, b):
+    return (f"{root} has masks {a} and others {b}, which may be classes: if they are, give every photograph a mask of each, black where it has nothing of it; "
+            "if not, put all masks into one folder, and let their names end alike")
+
 def _items(root, photos, masks, wild, below, near, notes):
     "Everything that was found, and the reading."
     how,ps,ms,n = _pair_up(photos, masks, wild, below, near)
@@ -418,6 +424,8 @@ def _items(root, photos, masks, wild, below, near, notes):
         ps,ms,how = found[0],{k:[f._replace(kind=f.path) for f in o] for k,o in found[1].items()},'objects'
         notes.append("a photograph has many masks in its folder: taken for one object each, all of one class")
     elif not n and not near: _refuse_twice(root, photos, masks)
+    kinds = sorted({'/'.join(f.rest) for f in masks})
+    if how == 'flat' and below and len(kinds) > 1 and len({f.rest for f in photos}) == 1: raise PixsegError(_may_be_classes(root, *(o+'/' for o in kinds[:2])))
     if how != 'objects' and (moved := _fold(ps, ms)): notes.append(f"{moved} mask{'s'*(moved > 1)} matched without regard to capitals")
     elif how == 'flat': notes.append("masks are matched by file name, whatever folder the photograph lies in")
     items = []
