@@ -552,6 +552,23 @@ def test_via(tmp_path):
             assert a.names.names == ('background','car') and only(a).draw(SIZE).sum() == (150 if isinstance(regions, list) else 100)
 
 
+def test_via_tables(tmp_path):
+    photo(tmp_path/'a.jpg')
+    shape = json.dumps(dict(name='polygon', all_points_x=[0,10,10,0], all_points_y=[0,0,10,10])).replace('"', '""')
+    head = 'filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes\n'
+    put(tmp_path/'via.csv', head+f'a.jpg,1,"{{}}",1,0,"{shape}","{{""type"":""car""}}"\n')
+    a = find_annotations(tmp_path)
+    assert a.form == 'VIA polygons' and a.names.names == ('background','car') and only(a).draw(SIZE).sum() == 100
+    put(tmp_path/'via.csv', head+f'a.jpg,1,"{{}}",1,0,"{shape}","{{""type"":""car""}}"\na.jpg,1,"{{}}",1,1,"{{broken",""\n')
+    assert any('1 line of the table' in o for o in find_annotations(tmp_path).notes)
+
+
+def test_panoptic_coco_is_refused_in_words(tmp_path):
+    photo(tmp_path/'a.jpg')
+    put(tmp_path/'panoptic.json', dict(images=[dict(id=1, file_name='a.jpg')], categories=[dict(id=1, name='car')], annotations=[dict(image_id=1, file_name='a.png', segments_info=[dict(id=1, category_id=1)])]))
+    with pytest.raises(BadImage, match="is COCO's panoptic form, in which PNG files number the segments"): find_annotations(tmp_path)
+
+
 def studio(*results, image='/data/upload/1/0a1b2c3d-a.jpg', **more):
     full = [dict(type=kind, original_width=W, original_height=H, value=value) for kind,value in results]
     return dict(data=dict(image=image, note='a text.'), annotations=[dict(result=full)], **more)

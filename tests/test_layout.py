@@ -163,9 +163,11 @@ def test_a_file_for_each_class(tmp_path, where):
     assert any('box, disk, object' in o for o in layout.notes)
     lost = next(f for f in files if 'disk' in f)
     (tmp_path/lost).unlink()
-    layout, splits = found(tmp_path)
-    problem, = layout.problems
-    assert lost in problem.what and len(splits['train']) == 2
+    layout = find_layout(tmp_path)
+    assert not layout.problems and 'no mask of some class' in layout.notes[-1] # a class that is not in the photograph
+    assert sum(None in m for *_, m in layout.splits['train']) == 1
+    for k in ('box', 'object'): (tmp_path/lost.replace('disk', k)).unlink()
+    assert len(find_layout(tmp_path).problems) == 1 and len(find_layout(tmp_path).splits['train']) == 2
 
 
 def test_classes_and_photographs_side_by_side(tmp_path):
@@ -426,3 +428,100 @@ def test_folders_that_are_numbered_photographs_mean_nothing_else(tmp_path):
     files = {f'image_{i}/{k}': kind for i in range(3) for k, kind in ((f'images/image_{i}.png', 'photo'), ('masks/a.png', 'mask'), ('masks/b.png', 'mask'))}
     layout, pairs = found(folder(tmp_path/'bowl', files))
     assert not layout.problems and {k: (v[0], len(v[1])) for k, v in pairs['train'].items()} == {f'image_{i}': (f'image_{i}/images/image_{i}.png', 2) for i in range(3)}
+
+
+# ---- more that data sets bring
+
+@pytest.mark.parametrize('name,text', [
+    ('meta.json', json.dumps(dict(CLASSES=['Void', 'Road'], PALETTE=[[0, 0, 0], [128, 64, 128]]))), ('colors.json', json.dumps(dict(Void=[0, 0, 0], Road=[128, 64, 128]))),
+    ('palette.yaml', 'Void: [0, 0, 0]\nRoad: [128, 64, 128]\n'), ('colormap.txt', 'Void #000000\nRoad #804080\n'), ('class_dict_seg.csv', 'name, r, g, b\nVoid, 0, 0, 0\nRoad, 128, 64, 128\n'),
+    ('class_dict.csv', ',name,r,g,b\n0,Void,0,0,0\n1,Road,128,64,128\n'), ('classes.csv', 'name,rgb\nVoid,"(0, 0, 0)"\nRoad,"(128, 64, 128)"\n')])
+def test_names_and_colors_in_more_forms(tmp_path, name, text):
+    (tmp_path/name).write_text(text)
+    names = find_names(tmp_path, [tmp_path/name])
+    assert names.names == ('Void', 'Road') and names.colors == ((0, 0, 0), (128, 64, 128)) and names.ids is None and names.void == 0
+
+
+def test_a_list_of_colors_alone_names_nothing(tmp_path):
+    (tmp_path/'palette.txt').write_text('0 0 0\n128 64 128\n')
+    (tmp_path/'colors.csv').write_text('1,2\n')
+    assert find_names(tmp_path, [tmp_path/'palette.txt', tmp_path/'colors.csv']) is None
+
+
+def test_names_in_other_encodings(tmp_path):
+    (tmp_path/'codes.txt').write_text('Tür\nDach\n', encoding='utf-16')
+    assert read_codes(tmp_path/'codes.txt').names == ('Tür', 'Dach')
+    (tmp_path/'codes.txt').write_text('Tür\nDach\n', encoding='cp1252')
+    with pytest.raises(PixsegError, match='is not UTF-8 text: save it as UTF-8'): read_codes(tmp_path/'codes.txt')
+
+
+def pool(n=6): return {f: '' for i in range(n) for f in (f'images/f{i}.jpg', f'masks/f{i}.png')}
+
+SPLIT = {'train': ['f0', 'f2', 'f4'], 'val': ['f1', 'f5'], 'test': ['f3']}
+
+@pytest.mark.parametrize('files', [
+    {'split.csv': 'filename,split\n'+''.join(f'{o}.jpg,{s}\n' for s, os_ in SPLIT.items() for o in os_)},
+    {'metadata.tsv': 'set\tid\tmask\n'+''.join(f'{s}\t{o}\tmasks/{o}.png\n' for s, os_ in SPLIT.items() for o in os_)},
+    {'splits.json': json.dumps(SPLIT)}, {'a/data_split.json': json.dumps({k: [f'images/{o}.jpg' for o in v] for k, v in SPLIT.items()})},
+    {f'{k}.csv': ',image,mask\n'+''.join(f'{i},images/{o}.jpg,masks/{o}.png\n' for i, o in enumerate(v)) for k, v in SPLIT.items()}],
+    ids=['csv', 'tsv', 'json', 'json of paths', 'a table each'])
+def test_tables_give_the_splits(tmp_path, files):
+    layout, splits = found(folder(tmp_path, {**pool(), **files}))
+    assert {k: sorted(v) for k, v in splits.items()} == SPLIT and not layout.problems
+
+
+def test_is_valid_and_tables_that_give_no_splits(tmp_path):
+    _, splits = found(folder(tmp_path/'a', {**pool(), 'all.csv': 'fname,is_valid\n'+''.join(f'f{i}.jpg,{i > 3}\n' for i in range(6))}))
+    assert sorted(splits['val']) == ['f4', 'f5']
+    for i, files in enumerate(({'train.csv': 'id,depth\nf0,3\n'}, {'notes.csv': 'split,by\ntrain,me\nval,me\n'}, {'odd.json': '[', 'more.json': '{"train": 3}', 'e.csv': ''})):
+        assert list(found(folder(tmp_path/str(i), {**pool(), **files}))[1]) == ['train']
+
+
+def test_lists_in_other_capitals(tmp_path):
+    layout, splits = found(folder(tmp_path, {**pool(), 'val.txt': 'images\\F1.JPG\nF5\n'}))
+    assert sorted(splits['val']) == ['f1', 'f5'] and not layout.problems
+
+
+def test_lines_behind_a_hash_are_no_names(tmp_path):
+    layout, splits = found(folder(tmp_path, {**pool(), 'val.txt': '# held out\nf1\n'}))
+    assert list(splits['val']) == ['f1'] and not layout.problems
+
+
+@pytest.mark.parametrize('photo,mask', [('Bilder/{i}.jpg', 'Masken/{i}.png'), ('a/{i}.png', 'b/{i}.png'), ('train/jpg/{i}.jpg', 'train/png/{i}.png'), ('jpg/val/{i}.jpg', 'png/val/{i}.png')])
+def test_colors_tell_what_names_do_not(tmp_path, photo, mask):
+    files = {o.format(i=i): k for i in range(3) for o, k in ((photo, 'photo'), (mask, 'mask'))}
+    layout, splits = found(folder(tmp_path, files))
+    assert next(iter(splits.values()))['0'] == (photo.format(i=0), mask.format(i=0)) and any('told by their colours' in o for o in layout.notes)
+
+
+def test_folders_of_masks_beside_masks(tmp_path):
+    files = {f: '' for i in range(3) for f in (f'training/image_2/{i}.png', f'training/semantic/{i}.png', f'training/semantic_rgb/{i}.png', f'training/instance/{i}.png')}
+    assert found(folder(tmp_path/'kitti', files))[1]['train']['0'] == ('training/image_2/0.png', 'training/semantic/0.png')
+    files = {f: '' for i in range(3) for f in (f'images/10k/train/{i}.jpg', f'labels/sem_seg/masks/train/{i}.png', f'labels/sem_seg/colormaps/train/{i}.png')}
+    assert found(folder(tmp_path/'bdd', files))[1]['train']['0'][1] == 'labels/sem_seg/masks/train/0.png'
+    layout, splits = found(folder(tmp_path/'suim', {**pool(), **{f'masks/{k}/f{i}.bmp': '' for k in ('RO', 'FV') for i in range(6)}}))
+    assert splits['train']['f0'][1] == 'masks/f0.png' and not layout.problems and '12 masks such as masks/' in layout.notes[-1]
+
+
+def test_two_people_are_no_classes(tmp_path):
+    files = {f: k for i in range(3) for f, k in ((f'Image_{i}L.jpg', 'photo'), (f'Image_{i}L_1stHO.png', 'mask'), (f'Image_{i}L_2ndHO.png', 'mask'))}
+    with pytest.raises(PixsegError, match='both may be the mask of Image_0L'): find_layout(folder(tmp_path, files))
+
+
+def test_only_photographs_of_ade20k_have_its_numbering(tmp_path):
+    files = {f: '' for s in ('training', 'validation') for i in range(2) for f in (f'images/{s}/{i}.jpg', f'annotations/{s}/{i}.png')}
+    assert find_layout(folder(tmp_path, files)).form == 'photographs in images/training/, masks in annotations/training/'
+
+
+@pytest.mark.parametrize('mask', ['masks/{k}/{i}.png', 'masks/{i}_{k}.png'])
+def test_masks_of_one_class_each_are_asked_for(tmp_path, mask):
+    files = {f: '' for i in range(6) for f in (f'images/{i}.jpg', mask.format(i=i, k=('disk', 'box')[i % 2]))}
+    with pytest.raises(PixsegError, match='which may be classes: if they are, give every photograph a mask of each'): find_layout(folder(tmp_path, files))
+    layout, splits = found(folder(tmp_path, {mask.format(i=i, k=k): '' for i in range(6) for k in ('disk', 'box')})) # as it says
+    assert layout.classes == ('box', 'disk') and not layout.problems and len(splits['train']) == 6
+
+
+def test_a_rare_class_has_few_files(tmp_path):
+    files = [f for i in range(8) for f in (f'images/{i}.jpg', f'masks/disk/{i}.png', f'masks/box/{i//7*7}.png')]
+    layout = find_layout(folder(tmp_path, files))
+    assert layout.classes == ('box', 'disk') and not layout.problems and any('6 photographs have no mask of some class' in o for o in layout.notes)

@@ -18,7 +18,7 @@ from pixseg.io.bands import decode_upright, file_head, load_array, NeedsPackage,
 from pixseg.io.files import image_files, PixsegWarning
 from pixseg.io.folder import find_pairs
 from pixseg.io.pairs import read_pair
-from pixseg.io.images import as_rgb, BadImage, decide_photos, decode_photo, open_image, parse_bands, photo_scale, resize_photo
+from pixseg.io.images import as_rgb, BadImage, decide_photos, decode_mask, decode_photo, open_image, parse_bands, photo_scale, resize_photo
 from pixseg.io.reading import PhotoCode, read_as, Reading
 from pixseg.io.split import frame_sizes, FrameList, MixedData, read_split
 from pixseg.io.store import read_frames, store_name
@@ -412,3 +412,16 @@ def test_a_run_on_frames_of_several_sizes(tmp_path):
     assert model.size is None and predict_mask(model, IMG[:40, :50]).shape == (40, 50)
     again = train_run(root, tmp_path/'run', resume=True, epochs=2, progress=False, say=lambda _: None)
     assert len(again['rows']) == 2
+
+
+def test_masks_as_arrays_with_an_axis_too_many_and_of_64_bits(tmp_path):
+    for name, a in (('a.npy', MASK[..., None]), ('b.npy', MASK[None])):
+        np.save(tmp_path/name, a)
+        assert np.array_equal(np.asarray(decode_upright(tmp_path/name)[0]), MASK)
+    tifffile = pytest.importorskip('tifffile')
+    tifffile.imwrite(tmp_path/'c.tif', MASK.astype(np.int64))
+    assert np.array_equal(np.asarray(decode_upright(tmp_path/'c.tif')[0]), MASK)
+    (tmp_path/'d.tif').write_bytes(b'nothing')
+    with pytest.raises(BadImage, match='d.tif'): open_image(tmp_path/'d.tif')
+    Image.fromarray(np.where(MASK == 1, np.nan, MASK).astype(np.float32)).save(tmp_path/'e.tif')
+    with pytest.raises(BadImage, match='e.tif has .* pixels that are no number .nan.: write 255 there'): decode_mask(tmp_path/'e.tif')
