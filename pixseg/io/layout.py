@@ -622,13 +622,18 @@ def _settle(root, items, what, masks, wild, texts, notes):
     return _Found(pairs, problems, kinds, how)
 
 # %% ../../nbs/io/layout.ipynb #b199ec29
-def _without_predictions(root, places):
+def _without_predictions(root, places, notes):
     "Places of photographs without the masks and overlays that pixseg has put there; how many those are."
-    out,n = [],0
+    out,n,stem = [],0,lambda o: os.path.splitext(o)[0]
     for p in places:
-        of = Counter(os.path.splitext(o)[0] for o in p.folder.images)
-        mine = {o for o in p.folder.images if (s := os.path.splitext(o)[0]).endswith('_overlay') or of[s] > 1 or f'{s}_overlay' in of}
-        mine = {o for o in mine if is_marked(Path(root, *p.folder.parts, o))}
+        of = Counter(map(stem, p.folder.images))
+        asked = {o for o in p.folder.images if stem(o).endswith('_overlay') or of[stem(o)] > 1 or f'{stem(o)}_overlay' in of}
+        mine = {o for o in asked if is_marked(Path(root, *p.folder.parts, o))}
+        twice = {s for s in of if of[s] > 1}
+        masks = {o for o in mine if stem(o) in twice}
+        if twice-set(map(stem, masks)): # drawn by somebody
+            if masks: notes.append(f"{len(masks)} mask{'s are' if len(masks) > 1 else ' is'} as pixseg predicted {'them' if len(masks) > 1 else 'it'}")
+            mine -= masks
         out.append(p._replace(folder=p.folder._replace(images=[o for o in p.folder.images if o not in mine])) if mine else p)
         n += len(mine)
     return out,n
@@ -652,7 +657,7 @@ def _read(root, folders, texts, loose):
     "A layout, with what can be said of a folder whose names mean this."
     notes,places = [],_places(folders, loose)
     photos,masks,wild = _sort_out(root, places)
-    cleaned = {s:_without_predictions(root, o) for s,o in photos.items()}
+    cleaned = {s:_without_predictions(root, o, notes) for s,o in photos.items()}
     photos,predicted = {s:o for s,(o,_) in cleaned.items()},sum(k for _,k in cleaned.values())
     apart = [s for s in photos if masks[s] and photos[s] or wild and s in photos and photos[s]]
     found,used,form = [],[],''
