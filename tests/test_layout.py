@@ -313,7 +313,7 @@ def test_one_step_too_high_or_too_low(tmp_path):
 
 def test_the_error_says_what_is_missing(tmp_path):
     for k, files, words in (('a', ['train/0.jpg'], 'has train/ but no trainannot/'), ('b', ['images/0.jpg'], 'has images/ but no masks and no annotation file'),
-                            ('c', ['0.jpg', '1.jpg'], 'has 2 photographs but no masks and no annotation file'), ('d', ['0.jpg', 'a.json'], '1 photograph but no masks, and its 1 .json hold no annotations'),
+                            ('c', ['0.jpg', '1.jpg'], 'has 2 photographs but no masks and no annotation file'), ('d', ['0.jpg', 'a.json'], '1 photograph but no masks, and its 1 .json holds no annotations'),
                             ('e', ['a.json', 'b.json'], 'no photographs, and its 2 .json hold no annotations'), ('f', ['notes.txt'], 'has neither'), ('g', ['job.zip', 'notes.txt'], 'job.zip: unpack it')):
         layout = find_layout(folder(tmp_path/k, files))
         assert isinstance(layout, Layout) and words in say_no_masks(tmp_path/k, layout) and bool(layout.lone) == any('.jpg' in o for o in files)

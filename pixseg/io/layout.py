@@ -818,13 +818,13 @@ def say_no_masks(
     if real: return _say_lost(root, photos and f'{photos}/', len(real), odd)
     if lost or layout and layout.predicted: return f"{root} has no photographs, only masks that pixseg predicted: give the folder of the photographs, with masks that were drawn"
     if packed := next((p for p in there if is_packed(p)), None): return f"{root} has no photographs, but {packed.name}: unpack it, and give the folder that comes out"
-    if odd: return f"{root} has no photographs, and its {say_kinds(odd)} hold no annotations that pixseg knows: put photographs and masks there"
+    if odd: return f"{root} has no photographs, and its {say_kinds(odd)} hold{'s'*(sum(odd.values()) == 1)} no annotations that pixseg knows: put photographs and masks there"
     return f"{root} has neither train/ with trainannot/ nor images/ with labels/: arrange the files so"
 
 # %% ../../nbs/io/layout.ipynb #72672600
 def _say_lost(root, photos, n, odd):
     "Why photographs alone are no data set; `odd` counts files that may have been meant as annotations."
-    also = f", and its {say_kinds(odd)} hold no annotations that pixseg knows" if odd else " and no annotation file"
+    also = f", and its {say_kinds(odd)} hold{'s'*(sum(odd.values()) == 1)} no annotations that pixseg knows" if odd else " and no annotation file"
     return (f"{root} has {photos or f'{n} photograph'+'s'*(n > 1)} but no masks{also}: put masks into masks/, under the names of the photographs, "
             "or put what an annotation tool exports (annotations.xml, COCO's .json, ...) beside the photographs")
 
