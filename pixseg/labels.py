@@ -202,8 +202,10 @@ def code_lines(
     gaps:bool=False, # whether blank lines are passed over; they are refused otherwise
 )->list[str]: # without outer spaces
     "The names in a text file, one a line, without blank lines at its end."
-    try: text = Path(path).read_text(encoding='utf-8-sig') # Windows editors put a mark before the first name
-    except UnicodeDecodeError as e: raise PixsegError(f"{path} is not UTF-8 text: give one class name a line") from e
+    try: # Windows editors put a mark before the first name
+        marked = Path(path).read_bytes()[:2] in (b'\xff\xfe', b'\xfe\xff')
+        text = Path(path).read_text(encoding='utf-16' if marked else 'utf-8-sig')
+    except UnicodeDecodeError as e: raise PixsegError(f"{path} is not UTF-8 text: save it as UTF-8, one class name a line") from e
     except OSError as e: raise PixsegError(f"{path}: {e.strerror}. Give a text file, one class name a line") from e
     lines = [o.strip() for o in text.rstrip().splitlines()]
     if gaps: return [o for o in lines if o]

@@ -342,9 +342,36 @@ def test_stacks(tmp_path):
     odd = written(on(0, 1, 2, 3), tmp_path/'odd.png')
     with pytest.raises(BadImage, match='odd.png has 0, 1, 2, 3, but a mask or page of one class is black and white'): decide_stack(looks((a, odd)))
     mixed = written(np.r_[np.zeros(50), 128, 90, 255, 255].astype(np.uint8)[None], tmp_path/'smooth.png')
-    assert decide_stack(looks((mixed, mixed)))[0].threshold == 128
+    other = written(np.r_[255, 255, 255, np.zeros(47), 128, 90, 255, 0].astype(np.uint8)[None], tmp_path/'other.png')
+    assert decide_stack(looks((mixed, other)))[0].threshold == 128
     with pytest.raises(BadImage, match='d.png has 0, 1, but'): decide_stack([((p,), look_at_mask((p,))) for p in (mixed, d)])
     with pytest.raises(BadImage, match='is 2x4, but a.png is 1x4'): look_at_mask((a, written(np.zeros((2, 4), np.uint8), tmp_path/'e.png')))
+
+
+def test_stacks_that_hide_something(tmp_path):
+    at = lambda *v: written(np.isin(np.arange(100), v).astype(np.uint8)[None]*255, tmp_path/f'{len(v)}.png')
+    looks = lambda *ms: [(ms, look_at_mask(ms))]
+    cup, disc, nearly = at(*range(40, 50)), at(*range(30, 60)), at(*range(31, 60))
+    own = lambda *names: ClassNames(names, origin='the names of the masks')
+    with pytest.raises(BadImage, match="'cup' lies below disc, and is hidden by it: in codes.txt, name what lies inside after"):
+        decide_stack(looks(cup, disc), own('cup', 'disc'))
+    _, labels, _ = decide_stack(looks(disc, cup), ClassNames(('background', 'disc', 'cup')))
+    assert labels.names == ('background', 'disc', 'cup')
+    with pytest.raises(BadImage, match='cover nearly the same pixels, as those of two people do'): decide_stack(looks(disc, nearly), own('a', 'b'))
+    assert decide_stack(looks(disc, at(*range(30, 57))), ClassNames(('a', 'b')))[1].names == ('background', 'a', 'b')
+
+
+def test_transparent_pixels_that_may_be_void(tmp_path):
+    rgba = np.zeros((1, 4, 4), np.uint8)
+    rgba[0, :3, 3], rgba[0, 1] = 255, (9, 8, 7, 255)
+    names = ClassNames(('background', 'road'), ((0, 0, 0), (9, 8, 7)))
+    path = written(rgba, tmp_path/'a.png')
+    with pytest.raises(BadImage, match="a.png has 1 transparent pixel whose colour other pixels have, too"): decide_code([(path, look_at_mask(path))], names)
+    rgba[0, :, 3] = 255, 255, 0, 0 # what is transparent has a colour of its own
+    rgba[0, 2:, :3], rgba[0, 0, :3] = 0, (9, 8, 7)
+    path = written(rgba, tmp_path/'b.png')
+    code, _, _ = decide_code([(path, look_at_mask(path))], names)
+    assert decode_ids(path, code)[0].tolist() == [[1, 1, 0, 0]]
 
 
 def test_pages_and_shapes(tmp_path):

@@ -184,9 +184,14 @@ def test_a_class_may_be_called_train(tmp_path):
     assert layout.classes == ('car', 'train') and list(splits) == ['train'] and layout.problems == []
 
 
-def test_a_second_mask_is_a_problem(tmp_path):
-    layout, splits = found(folder(tmp_path, [*(f for i in range(4) for f in POOLS['BUSI'](i)[1:]), 'be/c (0)_mask_1.png']))
-    assert len(splits['train']) == 4 and [o.file for o in layout.problems] == ['be/c (0)_mask_1.png']
+def test_more_masks_of_one_photograph(tmp_path):
+    files = [*(f for i in range(4) for f in POOLS['BUSI'](i)[1:]), 'be/c (0)_mask_1.png']
+    layout, splits = found(folder(tmp_path/'a', files))
+    assert len(splits['train']) == 4 and not layout.problems and '1 photograph has several masks' in layout.notes[0]
+    masks = [m for *_, m in layout.splits['train']]
+    assert [o.name for o in masks[0]] == ['c (0)_mask.png', 'c (0)_mask_1.png'] and isinstance(masks[1], Path)
+    layout, _ = found(folder(tmp_path/'b', [*files, 'be/c (0)_mask.bmp']))
+    assert [o.file for o in layout.problems] # another ending is no further mask
 
 
 def test_what_is_only_said_by_names_is_told(tmp_path):

@@ -26,7 +26,7 @@ from PIL import Image
 from fastcore.basics import patch
 
 from .files import IMAGE_TYPES
-from .images import BadImage
+from .images import BadImage, is_marked
 from .shapes import ring
 
 # %% ../../nbs/io/annotations.ipynb #5462b1b0
@@ -118,6 +118,8 @@ class Photos:
         files = [p for p in paths if p.suffix.lower() in IMAGE_TYPES and p not in known]
         files = [(p.relative_to(self.root).with_suffix('').as_posix(), p) for p in files]
         self.more = Photos(root, {'':files}) if photos and files else None
+        self.marked,self.predicted = {},[] # file -> whether it is a prediction; those that bore the name of a photograph
+        if self.more: self.more.predicted = self.predicted
         self.items = [(split, name, Path(p)) for split,pairs in (photos or {'':files}).items() for name,p in pairs]
         self.by_path,self.by_name = {},defaultdict(list)
         for o in self.items:
@@ -131,6 +133,12 @@ class Photos:
         try: return clean(os.path.relpath(path, self.root))
         except ValueError: return clean(path) # on another drive
 
+    def is_photo(self, path):
+        "Whether an image is no mask or overlay that pixseg predicted."
+        if path.suffix.lower() == '.jpg' and not path.stem.endswith('_overlay'): return True # never a mask
+        if path not in self.marked: self.marked[path] = is_marked(path)
+        return not self.marked[path]
+
 # %% ../../nbs/io/annotations.ipynb #d97cf474
 @patch
 def find(self:Photos,
@@ -141,9 +149,11 @@ def find(self:Photos,
     "The photograph that a file means; never one in a folder of another split."
     text = clean(text)
     for folder in (near, self.root):
-        if o := self.by_path.get(self.key(folder/text)): return o
+        if (o := self.by_path.get(self.key(folder/text))) and self.is_photo(o[2]): return o
     base,split = text.split('/')[-1].casefold(),split or split_of(Path(text).parent)
-    fit = self.by_name.get(base) or self.by_name.get(re.sub(r'\.[a-z][a-z0-9]{1,4}$', '', base), [])
+    called = [self.by_name.get(k, []) for k in (base, re.sub(r'\.[a-z][a-z0-9]{1,4}$', '', base))]
+    fit = next((o for fs in called if (o := [f for f in fs if self.is_photo(f[1][2])])), [])
+    if not fit: self.predicted += [o[2] for fs in called for _,o in fs]
     there = lambda p: split_of(Path(p).parent)
     fit = [(p,o) for p,o in fit if not split or there(p) in (None, split)]
     same = lambda p: len(os.path.commonprefix([o.split('/')[::-1] for o in (p, text)])) # how many parts agree, from the end
@@ -182,6 +192,9 @@ def read_coco(
     "What the COCO files of a folder say."
     files = _coco_files(tree)
     if not files: return None
+    panoptic = next((p for p,d in files if any('segments_info' in a for a in d['annotations'])), None)
+    if panoptic: raise BadImage(panoptic, "is COCO's panoptic form, in which PNG files number the segments",
+                                "make masks of classes from it (panopticapi's `panoptic2semantic_segmentation`), or take the instances' file")
     names,dropped = _coco_categories(files)
     found = Found('COCO', names, origin=tree.rel(files[0][0]))
     if dropped: found.notes.append(f"category {', '.join(dropped)} stands above the others and has no area: left out")
@@ -562,6 +575,7 @@ def read_via(
 )->Found|None: # `None`: no VIA project there
     "What the VIA projects of a folder say."
     projects = [(p, d.get('_via_img_metadata', d)) for p,d in tree.jsons if isinstance(d, dict)]
+    projects += [(p, d) for p in tree.of('.csv') if (d := _via_table(p))]
     images = [(p, im) for p,d in projects if isinstance(d, dict) for im in d.values()
               if isinstance(im, dict) and 'filename' in im and 'regions' in im]
     if not images: return None
@@ -574,6 +588,21 @@ def read_via(
         for r in regions(im): _via_area(found, entry, r, key, left)
     found.names = sorted({a[0] for e in found.entries for a in e.areas})
     return _leave_out(found, left, 'VIA')
+
+def _via_table(path):
+    "What VIA's table says, as its JSON would; `None` for other tables."
+    csv.field_size_limit(2**31-1)
+    with path.open(encoding='utf-8-sig', errors='replace', newline='') as f:
+        if 'region_shape_attributes' not in f.readline(): return None
+        f.seek(0)
+        images = {}
+        for row in csv.DictReader(f):
+            name = row.get('filename') or row.get('#filename') or ''
+            try: region = {k:json.loads(row.get(f'region_{k}') or '{}') for k in ('shape_attributes', 'attributes')}
+            except ValueError: region = dict(shape_attributes={'name':'line of the table'}, attributes={})
+            im = images.setdefault(name, dict(filename=name, regions=[]))
+            if region['shape_attributes']: im['regions'].append(dict(shape_attributes=region['shape_attributes'], region_attributes=region['attributes']))
+    return images
 
 def _via_class(file, keys):
     "The attribute that is the class; `None` if there are no attributes."

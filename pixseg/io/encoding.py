@@ -34,6 +34,8 @@ class MaskLook(NamedTuple):
     parts:tuple=() # 'stack': a look at each page or file, `None` where there is none
     shared:int=0 # 'stack': pixels in more than one of them
     bare:int=0 # 'stack': pixels in none of them
+    hidden:tuple=() # 'stack': of each page or file, how many of its pixels there are, and how many of them later ones cover
+    unclear:int=0 # pixels that are transparent, and have a colour or value that others have, too
 
 # %% ../../nbs/io/encoding.ipynb #b12272f6
 def look_at_mask(
@@ -54,8 +56,8 @@ def _opened(mask, size=None, turn=0):
 # %% ../../nbs/io/encoding.ipynb #53853400
 def _look(im, path):
     "What a decoded mask holds."
-    kw = dict(size=(im.height, im.width), lossy=is_lossy(im), bits=im.mode == '1')
     values = grey_values(im, path)
+    kw = dict(size=(im.height, im.width), lossy=is_lossy(im), bits=im.mode == '1', unclear=_unclear(im, values))
     if values is None:
         found = im.convert('RGB').getcolors(_MANY)
         return MaskLook('color', counts={c:n for n,c in found or ()}, **kw)
@@ -64,6 +66,13 @@ def _look(im, path):
     rgb = im.getpalette('RGB') or []
     used = {i:tuple(rgb[3*i:3*i+3]) for i in counts if len(rgb) >= 3*i+3}
     return MaskLook('palette', counts=counts, palette=used, **kw)
+
+def _unclear(im, values):
+    "Transparent pixels whose colour or value others have, too."
+    if im.mode not in ('RGBA', 'LA', 'PA') or im.getextrema()[-1][0]: return 0
+    clear = np.asarray(im.getchannel('A')) == 0
+    if values is None: values = np.asarray(im.convert('RGBA')).view('<u4')[...,0] & 0xffffff
+    return int(np.isin(values[clear], values[~clear]).sum())
 
 def _count(values):
     "Pixels for each value; nothing if there are thousands of values."
@@ -83,9 +92,13 @@ def _look_at_stack(parts):
         (a,p),(b,q) = [*sizes.items()][:2] if sizes else (((0, 0), 'the mask'),)*2
         raise BadImage(q, f"is {b[0]}x{b[1]}, but {Path(p).name} is {a[0]}x{a[1]}",
                        "one photograph's masks have one size")
-    n = sum((_inside(p[1], p[0]).astype(np.uint8) for p in parts if p), np.zeros([*sizes][0], np.uint8))
+    inside = [p and _inside(p[1], p[0]) for p in parts]
+    n,hidden = np.zeros([*sizes][0], np.uint8),[]
+    for a in inside[::-1]: # those on top first
+        hidden.append((0, 0) if a is None else (int(a.sum()), int((a & (n > 0)).sum())))
+        if a is not None: n += a
     return MaskLook('stack', [*sizes][0], {}, lossy=any(o.lossy for o in looks if o), parts=looks,
-                    shared=int((n > 1).sum()), bare=int((n == 0).sum()))
+                    shared=int((n > 1).sum()), bare=int((n == 0).sum()), hidden=tuple(hidden[::-1]))
 
 def _inside(im, path):
     "Where a black and white mask is white."
@@ -359,7 +372,8 @@ def _by_ids(s):
         s.notes.append("0 in the masks is void, the classes begin at 1, as in ADE20K")
     elif 0 in more:
         raise BadImage(s.first(0), f"has the value 0, which {_origin(s)} does not name",
-                       "add a line for it: `0 background`, or `0 Void` if it means 'not labelled'")
+                       "name it there: as `background`, or as `Void` if it means 'not labelled'" if _origin(s).endswith(('.json', '.yaml', '.yml', '.pbtxt'))
+                       else "add a line for it: `0 background`, or `0 Void` if it means 'not labelled'")
     elif more: return _by_ids_divided(s, to) or _strays(s, to)
     return _coded(s, to)
 
@@ -484,7 +498,7 @@ def strange_color(
     name = f"'{names[known[near]]}' " if names and known[near] >= 0 else ''
     what = f"has the colour {tuple(map(int, color))} in {pixels} pixel{'s'*(pixels > 1)}, which is no class"
     return BadImage(mask, f"{what}; the nearest is {name}{near}",
-                    "add a line `name r g b` for it to the list of colours, or export the mask without smoothing")
+                    "export the mask without smoothing, or add a line `name r g b` for it to the list of colours, if it is a class")
 
 # %% ../../nbs/io/encoding.ipynb #d7b57e6d
 def _with_colors(s, to):
@@ -543,6 +557,7 @@ def decide_code(
     if names: check_number(len(names.names), names.origin)
     if any(o.parts for _,o in looks): return decide_stack(looks, names)
     looks,notes = _without_photographs(looks)
+    _refuse_unclear(looks)
     form,clash = _form(looks, names)
     void = name_labels(names.names, names.void).void if names else None
     s = dict(names=names and tuple(names.names), void=void, given=names, indices=form == 'indices', notes=notes,
@@ -577,6 +592,12 @@ def _without_photographs(looks):
     if 2*len(odd) >= len(looks): raise _photograph(path, 'thousands of', what)
     return ([(p, o) for p,o in looks if o.counts],
             [f"{len(odd)} of {len(looks)} masks have thousands of {what}, the first is {Path(path).name}"])
+
+def _refuse_unclear(looks):
+    "Raise if transparent pixels may be void: their colour is also that of others."
+    if bad := next(((p, o.unclear) for p,o in looks if o.unclear), None):
+        raise BadImage(bad[0], f"has {bad[1]} transparent pixel{'s'*(bad[1] > 1)} whose colour other pixels have, too, and they may mean 'not labelled'",
+                       "give them a colour or value of their own, or remove the transparency if it means nothing")
 
 def _photograph(path, n, what):
     return BadImage(path, f"is no mask: {n} {what} are those of a photograph, or of smoothed edges",
@@ -617,6 +638,8 @@ def decide_stack(
     behind = 0 if len(called) == k+1 else next((i for i,o in enumerate(called) if _is_background(o)), None)
     if behind is None and bare: called,behind = ('background', *called),0
     off = len(called)-k
+    threshold = _stack_threshold(looks)
+    _refuse_hidden(looks, called[off:], names)
     to = {i+1:i+off for i in range(k)}
     if behind is not None: to[0] = behind
     notes = [f"masks of single classes are laid one over the other, later ones on top: {', '.join(called[off:])}"]
@@ -624,9 +647,21 @@ def decide_stack(
     notes += _overlap(looks)
     void = names.void+(len(called)-len(names.names)) if names and names.void is not None else None
     return MaskCode('stack', table=() if all(v == i for v,i in to.items()) else tuple(sorted(to.items())),
-                    threshold=_stack_threshold(looks)),name_labels(called, void),notes
+                    threshold=threshold),name_labels(called, void),notes
 
 # %% ../../nbs/io/encoding.ipynb #ff428a95
+def _refuse_hidden(looks, called, names):
+    "Raise where two masks say the same, or one of them lies below the others."
+    whole,shared = (sum(f(o) for _,o in looks) for f in (lambda o: o.size[0]*o.size[1]-o.bare, lambda o: o.shared))
+    if len(called) > 1 and shared > .8*whole and (names is None or names.origin == 'the names of the masks'):
+        raise BadImage(_one(looks[0][0]), f"and the other masks ({', '.join(called)}) cover nearly the same pixels, as those of two people do",
+                       "keep one of them; if they are classes, name them in codes.txt, what lies inside after what is around it")
+    for i,name in enumerate(called):
+        n,lost = (sum(o.hidden[i][j] for _,o in looks) for j in (0, 1))
+        if n and lost > .95*n:
+            raise BadImage(_one(looks[0][0]), f"belongs to a pair in which '{name}' lies below {', '.join(o for o in called if o != name)}, and is hidden by it",
+                           "in codes.txt, name what lies inside after what is around it, for later ones are drawn on top")
+
 def _one(path): return next(p for p in path if p is not None) if isinstance(path, tuple) else path
 
 def _overlap(looks):
