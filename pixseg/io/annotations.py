@@ -589,6 +589,13 @@ def read_via(
     found.names = sorted({a[0] for e in found.entries for a in e.areas})
     return _leave_out(found, left, 'VIA')
 
+def _via_class(file, keys):
+    "The attribute that is the class; `None` if there are no attributes."
+    called = [k for k in sorted(keys) if re.sub('[^a-z]', '', k.lower()) in _class_columns]
+    if called or len(keys) < 2: return [*called, *keys, None][0]
+    raise BadImage(file, f"has the attributes {', '.join(sorted(keys))}, none of them class", "rename the one that is it")
+
+# %% ../../nbs/io/annotations.ipynb #f382ca3d
 def _via_table(path):
     "What VIA's table says, as its JSON would; `None` for other tables."
     csv.field_size_limit(2**31-1)
@@ -603,12 +610,6 @@ def _via_table(path):
             im = images.setdefault(name, dict(filename=name, regions=[]))
             if region['shape_attributes']: im['regions'].append(dict(shape_attributes=region['shape_attributes'], region_attributes=region['attributes']))
     return images
-
-def _via_class(file, keys):
-    "The attribute that is the class; `None` if there are no attributes."
-    called = [k for k in sorted(keys) if re.sub('[^a-z]', '', k.lower()) in _class_columns]
-    if called or len(keys) < 2: return [*called, *keys, None][0]
-    raise BadImage(file, f"has the attributes {', '.join(sorted(keys))}, none of them class", "rename the one that is it")
 
 # %% ../../nbs/io/annotations.ipynb #72cbe593
 def _via_area(found, entry, r, key, left):

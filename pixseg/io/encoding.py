@@ -67,13 +67,6 @@ def _look(im, path):
     used = {i:tuple(rgb[3*i:3*i+3]) for i in counts if len(rgb) >= 3*i+3}
     return MaskLook('palette', counts=counts, palette=used, **kw)
 
-def _unclear(im, values):
-    "Transparent pixels whose colour or value others have, too."
-    if im.mode not in ('RGBA', 'LA', 'PA') or im.getextrema()[-1][0]: return 0
-    clear = np.asarray(im.getchannel('A')) == 0
-    if values is None: values = np.asarray(im.convert('RGBA')).view('<u4')[...,0] & 0xffffff
-    return int(np.isin(values[clear], values[~clear]).sum())
-
 def _count(values):
     "Pixels for each value; nothing if there are thousands of values."
     if values.dtype == np.uint8 or values.size and 0 <= values.min() <= values.max() < 65536:
@@ -82,6 +75,14 @@ def _count(values):
         n = n[found]
     else: found,n = np.unique(values, return_counts=True)
     return dict(zip(found.tolist(), n.tolist())) if len(found) <= _MANY else {}
+
+# %% ../../nbs/io/encoding.ipynb #3285305d
+def _unclear(im, values):
+    "Transparent pixels whose colour or value others have, too."
+    if im.mode not in ('RGBA', 'LA', 'PA') or im.getextrema()[-1][0]: return 0
+    clear = np.asarray(im.getchannel('A')) == 0
+    if values is None: values = np.asarray(im.convert('RGBA')).view('<u4')[...,0] & 0xffffff
+    return int(np.isin(values[clear], values[~clear]).sum())
 
 # %% ../../nbs/io/encoding.ipynb #a801226f
 def _look_at_stack(parts):
@@ -650,6 +651,14 @@ def decide_stack(
                     threshold=threshold),name_labels(called, void),notes
 
 # %% ../../nbs/io/encoding.ipynb #ff428a95
+def _one(path): return next(p for p in path if p is not None) if isinstance(path, tuple) else path
+
+def _overlap(looks):
+    "How many pixels lie in two classes, in words."
+    n,whole = sum(o.shared for _,o in looks),sum(o.size[0]*o.size[1] for _,o in looks)
+    return [f"{n} pixels ({100*n/whole:.2g} %) lie in more than one of them"] if n else []
+
+# %% ../../nbs/io/encoding.ipynb #657c1583
 def _refuse_hidden(looks, called, names):
     "Raise where two masks say the same, or one of them lies below the others."
     whole,shared = (sum(f(o) for _,o in looks) for f in (lambda o: o.size[0]*o.size[1]-o.bare, lambda o: o.shared))
@@ -661,13 +670,6 @@ def _refuse_hidden(looks, called, names):
         if n and lost > .95*n:
             raise BadImage(_one(looks[0][0]), f"belongs to a pair in which '{name}' lies below {', '.join(o for o in called if o != name)}, and is hidden by it",
                            "in codes.txt, name what lies inside after what is around it, for later ones are drawn on top")
-
-def _one(path): return next(p for p in path if p is not None) if isinstance(path, tuple) else path
-
-def _overlap(looks):
-    "How many pixels lie in two classes, in words."
-    n,whole = sum(o.shared for _,o in looks),sum(o.size[0]*o.size[1] for _,o in looks)
-    return [f"{n} pixels ({100*n/whole:.2g} %) lie in more than one of them"] if n else []
 
 # %% ../../nbs/io/encoding.ipynb #97b8c1be
 def _stack_threshold(looks):

@@ -428,6 +428,7 @@ def grey_values(
     whole = np.isfinite(a) & (abs(a) < 2**31)
     odd = a[~whole | (np.where(whole, a, 0) != np.rint(np.where(whole, a, 0)))]
     if not odd.size: return a.astype(np.int64)
+    if np.isnan(odd).all(): raise BadImage(mask, f"has {odd.size} pixels that are no number (nan)", "write 255 there, if they mean 'not labelled'")
     raise BadImage(mask, f"has the values {', '.join(f'{v:g}' for v in np.unique(odd)[:4])}, and class ids are whole",
                    "save class ids, not probabilities: the number of the likeliest class at each pixel")
 

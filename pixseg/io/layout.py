@@ -309,6 +309,8 @@ def _take_affixes(root, names, notes, file_of):
             taken.append(a)
             covered |= cores[a]
         else: notes.append(f"{len(cores[a])} masks {say(a)} passed over, for there are {say(taken[0])}")
+    unknown = [a for a in taken if _affix_rank(a) == 4 and re.search(r'[^\W\d_]{2}', ''.join(a))]
+    if len({re.sub(r'[\W\d_]', '', ''.join(a)) for a in unknown}) > 1: raise PixsegError(_may_be_classes(root, *map(say, unknown[:2])))
     notes += [f"masks are called {say(a)}"+', and there are none without colours'*(r == 8)
               for a in taken if (r := _affix_rank(a)) in (4, 8)]
     masks = {o:hit if hit and hit[1] in taken else None for o,hit in names.masks.items()}
@@ -362,7 +364,7 @@ def _pair_up(photos, masks, wild, below, near):
         for f in photos: ps[of_photo(f)].append(f)
         for f in masks: ms[of_mask(f)].append(f)
         if isinstance(how, int):
-            if sum(len(o) > 1 for o in ms.values()) < .5*len(ms): continue
+            if not any(len(o) > 1 for o in ms.values()): continue
             ms = {k:[f._replace(kind=f.rest[how]) for f in o] for k,o in ms.items()}
         elif how == 'flat' and any(len(o) > 1 for o in (*ps.values(), *ms.values())): continue
         n = len(ps.keys() & ms.keys())
@@ -413,6 +415,10 @@ def _name(f, how, key):
     return '/'.join((*(key[1] if how == 'shared' else f.rest), f.core))
 
 # %% ../../nbs/io/layout.ipynb #cc19cd59
+def _may_be_classes(root, a, b):
+    return (f"{root} has masks {a} and others {b}, which may be classes: if they are, give every photograph a mask of each, black where it has nothing of it; "
+            "if not, put all masks into one folder, and let their names end alike")
+
 def _items(root, photos, masks, wild, below, near, notes):
     "Everything that was found, and the reading."
     how,ps,ms,n = _pair_up(photos, masks, wild, below, near)
@@ -420,6 +426,8 @@ def _items(root, photos, masks, wild, below, near, notes):
         ps,ms,how = found[0],{k:[f._replace(kind=f.path) for f in o] for k,o in found[1].items()},'objects'
         notes.append("a photograph has many masks in its folder: taken for one object each, all of one class")
     elif not n and not near: _refuse_twice(root, photos, masks)
+    kinds = sorted({'/'.join(f.rest) for f in masks})
+    if how == 'flat' and below and len(kinds) > 1 and len({f.rest for f in photos}) == 1: raise PixsegError(_may_be_classes(root, *(o+'/' for o in kinds[:2])))
     if how != 'objects' and (moved := _fold(ps, ms)): notes.append(f"{moved} mask{'s'*(moved > 1)} matched without regard to capitals")
     elif how == 'flat': notes.append("masks are matched by file name, whatever folder the photograph lies in")
     items = []
@@ -468,19 +476,6 @@ def _colors_of(root, places):
             with Image.open(Path(root, f)) as im: yield len(im.getcolors(255) or range(256))
         except (OSError, ValueError): yield 256
 
-def _by_look(root, places):
-    "Two folders with the same names as photographs and masks, where colours tell which is which; `None` if they do not."
-    by = defaultdict(list)
-    for p in places:
-        if p.folder.images and p.role != 'extra': by[tuple(o for o in p.folder.parts if not _sure(o).split)].append(p)
-    stems = {k:{os.path.splitext(o)[0] for p in ps for o in p.folder.images} for k,ps in by.items()}
-    if len(by) != 2: return None
-    (a,b),(few,many) = by,sorted(by, key=lambda k: max(_colors_of(root, by[k])))
-    if 2*len(stems[a] & stems[b]) < max(map(len, stems.values())): return None
-    if max(_colors_of(root, by[few])) >= min(64, *_colors_of(root, by[many])): return None
-    part = lambda ps,role: [p._replace(role=role, rest=(), base=p.folder.parts, sign=p.folder.parts) for p in ps]
-    return part(by[many], 'photo'),part(by[few], 'mask')
-
 def _divide(root, places):
     "Folders with photographs and masks as folders of photographs and folders of masks; `None` if there are no masks."
     nfc = lambda name: unicodedata.normalize('NFC', os.path.splitext(name)[0])
@@ -495,6 +490,20 @@ def _divide(root, places):
     if weak and max(_colors_of(root, found)) >= min(_colors_of(root, photos)): return None
     return photos,found
 
+# %% ../../nbs/io/layout.ipynb #56ca666c
+def _by_look(root, places):
+    "Two folders with the same names as photographs and masks, where colours tell which is which; `None` if they do not."
+    by = defaultdict(list)
+    for p in places:
+        if p.folder.images and p.role != 'extra': by[tuple(o for o in p.folder.parts if not _sure(o).split)].append(p)
+    stems = {k:{os.path.splitext(o)[0] for p in ps for o in p.folder.images} for k,ps in by.items()}
+    if len(by) != 2: return None
+    (a,b),(few,many) = by,sorted(by, key=lambda k: max(_colors_of(root, by[k])))
+    if 2*len(stems[a] & stems[b]) < max(map(len, stems.values())): return None
+    if max(_colors_of(root, by[few])) >= min(64, *_colors_of(root, by[many])): return None
+    part = lambda ps,role: [p._replace(role=role, rest=(), base=p.folder.parts, sign=p.folder.parts) for p in ps]
+    return part(by[many], 'photo'),part(by[few], 'mask')
+
 # %% ../../nbs/io/layout.ipynb #1f864077
 def _resolve(line, known):
     "The photograph that a line means; `None` for none."
@@ -503,7 +512,8 @@ def _resolve(line, known):
         if path.lower().endswith(IMAGE_TYPES): path = path[:path.rindex('.')]
         parts = path.split('/')
         for i in range(len(parts)):
-            if (name := known.get('/'.join(parts[i:]))) is not None: return name
+            for o in ('/'.join(parts[i:]), '/'.join(parts[i:]).casefold()):
+                if (name := known.get(o)) is not None: return name
     return None
 
 def _read_list(path, known):
@@ -512,6 +522,44 @@ def _read_list(path, known):
     found = {o:_resolve(o, known) for o in lines}
     return dict.fromkeys(v for v in found.values() if v is not None),[o for o,v in found.items() if v is None and o[0] != '#']
 
+def _lists(root, texts, items):
+    "The lists of a pool: split -> (file, names, lines that mean none)."
+    known = {}
+    for o in items:
+        for path in (o.photo, *(f.path for f in o.masks)):
+            if path: known.setdefault(os.path.splitext(unicodedata.normalize('NFC', path))[0].split('/')[-1], o.name)
+    for o in items:
+        known[o.name] = o.name
+        if o.photo: known[os.path.splitext(unicodedata.normalize('NFC', o.photo))[0]] = o.name
+    for k in [*known]: known.setdefault(k.casefold(), known[k]) # lists from Windows
+    found = defaultdict(dict)
+    for path in texts:
+        m = _meaning(path.stem) if path.suffix.lower() == '.txt' else _Meaning()
+        if not m.split or not m.sure or m.role == 'mask': continue
+        split = 'trainval' if 'trainval' in path.stem.lower() else m.split
+        names,lost = _read_list(path, known)
+        if names or path.parent == root and split == 'val': found[path.parent][split] = path,names,lost
+    if not found: return _split_tables(texts, known)
+    rank = lambda folder: ('segmentation' not in str(folder.relative_to(root)).lower(), len(folder.parts), str(folder))
+    lists = found[min(found, key=rank)]
+    both = lists.pop('trainval', None)
+    if both and 'train' not in lists: lists['train'] = both
+    return lists
+
+# %% ../../nbs/io/layout.ipynb #d593950e
+def _split_tables(texts, known):
+    "The splits that one table or JSON file gives: split -> (file, names, no lines)."
+    for path in texts:
+        if path.suffix.lower() not in ('.csv', '.tsv', '.json') or path.stat().st_size > 2**25: continue
+        found,lost = defaultdict(dict),0
+        for split,cells in _split_rows(path):
+            name = next((n for o in cells if (n := _resolve(o, known)) is not None), None)
+            if name is None: lost += 1
+            else: found[split][name] = True
+        if len(found) > 1 and lost <= sum(map(len, found.values())): return {s:(path, names, []) for s,names in found.items()}
+    return _listing_tables(texts, known)
+
+# %% ../../nbs/io/layout.ipynb #0b04ee8f
 def _table_rows(text):
     "The cells of each line of a table."
     return [*csv.reader(text.splitlines(), delimiter=next((o for o in '\t;' if o in text.partition('\n')[0]), ','))] or [[]]
@@ -544,41 +592,6 @@ def _split_rows(path):
         said = row[c].strip().lower()
         split = ('val' if said in ('1', 'true', 'yes') else 'train') if head[c].startswith('isval') else _sure(said).split
         if split: yield split,[o for i,o in enumerate(row) if i != c]
-
-def _split_tables(texts, known):
-    "The splits that one table or JSON file gives: split -> (file, names, no lines)."
-    for path in texts:
-        if path.suffix.lower() not in ('.csv', '.tsv', '.json') or path.stat().st_size > 2**25: continue
-        found,lost = defaultdict(dict),0
-        for split,cells in _split_rows(path):
-            name = next((n for o in cells if (n := _resolve(o, known)) is not None), None)
-            if name is None: lost += 1
-            else: found[split][name] = True
-        if len(found) > 1 and lost <= sum(map(len, found.values())): return {s:(path, names, []) for s,names in found.items()}
-    return _listing_tables(texts, known)
-
-def _lists(root, texts, items):
-    "The lists of a pool: split -> (file, names, lines that mean none)."
-    known = {}
-    for o in items:
-        for path in (o.photo, *(f.path for f in o.masks)):
-            if path: known.setdefault(os.path.splitext(unicodedata.normalize('NFC', path))[0].split('/')[-1], o.name)
-    for o in items:
-        known[o.name] = o.name
-        if o.photo: known[os.path.splitext(unicodedata.normalize('NFC', o.photo))[0]] = o.name
-    found = defaultdict(dict)
-    for path in texts:
-        m = _meaning(path.stem) if path.suffix.lower() == '.txt' else _Meaning()
-        if not m.split or not m.sure or m.role == 'mask': continue
-        split = 'trainval' if 'trainval' in path.stem.lower() else m.split
-        names,lost = _read_list(path, known)
-        if names or path.parent == root and split == 'val': found[path.parent][split] = path,names,lost
-    if not found: return _split_tables(texts, known)
-    rank = lambda folder: ('segmentation' not in str(folder.relative_to(root)).lower(), len(folder.parts), str(folder))
-    lists = found[min(found, key=rank)]
-    both = lists.pop('trainval', None)
-    if both and 'train' not in lists: lists['train'] = both
-    return lists
 
 # %% ../../nbs/io/layout.ipynb #13089491
 def _listed(root, items, lists, problems, notes):
@@ -703,13 +716,18 @@ def _settle(root, items, what, masks, wild, texts, notes):
     return _Found(pairs, problems, kinds, how)
 
 # %% ../../nbs/io/layout.ipynb #b199ec29
-def _without_predictions(root, places):
+def _without_predictions(root, places, notes):
     "Places of photographs without the masks and overlays that pixseg has put there; how many those are."
-    out,n = [],0
+    out,n,stem = [],0,lambda o: os.path.splitext(o)[0]
     for p in places:
-        of = Counter(os.path.splitext(o)[0] for o in p.folder.images)
-        mine = {o for o in p.folder.images if (s := os.path.splitext(o)[0]).endswith('_overlay') or of[s] > 1 or f'{s}_overlay' in of}
-        mine = {o for o in mine if is_marked(Path(root, *p.folder.parts, o))}
+        of = Counter(map(stem, p.folder.images))
+        asked = {o for o in p.folder.images if stem(o).endswith('_overlay') or of[stem(o)] > 1 or f'{stem(o)}_overlay' in of}
+        mine = {o for o in asked if is_marked(Path(root, *p.folder.parts, o))}
+        twice = {s for s in of if of[s] > 1}
+        masks = {o for o in mine if stem(o) in twice}
+        if twice-set(map(stem, masks)): # drawn by somebody
+            if masks: notes.append(f"{len(masks)} mask{'s are' if len(masks) > 1 else ' is'} as pixseg predicted {'them' if len(masks) > 1 else 'it'}")
+            mine -= masks
         out.append(p._replace(folder=p.folder._replace(images=[o for o in p.folder.images if o not in mine])) if mine else p)
         n += len(mine)
     return out,n
@@ -733,7 +751,7 @@ def _read(root, folders, texts, loose):
     "A layout, with what can be said of a folder whose names mean this."
     notes,places = [],_places(folders, loose)
     photos,masks,wild = _sort_out(root, places)
-    cleaned = {s:_without_predictions(root, o) for s,o in photos.items()}
+    cleaned = {s:_without_predictions(root, o, notes) for s,o in photos.items()}
     photos,predicted = {s:o for s,(o,_) in cleaned.items()},sum(k for _,k in cleaned.values())
     apart = [s for s in photos if masks[s] and photos[s] or wild and s in photos and photos[s]]
     found,used,form = [],[],''
@@ -754,16 +772,18 @@ def _read(root, folders, texts, loose):
             used,form = [*used, *(p for p in rest if p.split in full)],form or 'photographs and masks side by side'
             notes += more
     if not found and not _annotated(texts) and (both := _by_look(root, places)):
-        items,what = _read_places(root, *both, False, True, notes)
+        items,what = _read_places(root, both[0], both[1], False, True, notes)
         found.append(_settle(root, items, what, both[1], False, texts, notes))
         used,form = [p for p in places if p.folder.images],_form(*both)
-        notes.append("which of the two folders holds masks was told by their colours")
+        notes.append(_told)
     layout = _layout(root, places, photos, masks, found, used, form, texts, notes)
     layout.predicted = predicted
     return layout
 
 # %% ../../nbs/io/layout.ipynb #cf85b94c
 def _rank(split): return (_splits.index(split) if split in _splits else 3, split)
+
+_told = "which of the two folders holds masks was told by their colours"
 
 def _annotated(texts): return any(t.suffix.lower() in ('.json', '.xml', '.csv') and not is_names_file(t) for t in texts)
 
@@ -902,13 +922,13 @@ def say_no_masks(
     if real: return _say_lost(root, photos and f'{photos}/', len(real), odd)
     if lost or layout and layout.predicted: return f"{root} has no photographs, only masks that pixseg predicted: give the folder of the photographs, with masks that were drawn"
     if packed := next((p for p in there if is_packed(p)), None): return f"{root} has no photographs, but {packed.name}: unpack it, and give the folder that comes out"
-    if odd: return f"{root} has no photographs, and its {say_kinds(odd)} hold no annotations that pixseg knows: put photographs and masks there"
+    if odd: return f"{root} has no photographs, and its {say_kinds(odd)} hold{'s'*(sum(odd.values()) == 1)} no annotations that pixseg knows: put photographs and masks there"
     return f"{root} has neither train/ with trainannot/ nor images/ with labels/: arrange the files so"
 
 # %% ../../nbs/io/layout.ipynb #72672600
 def _say_lost(root, photos, n, odd):
     "Why photographs alone are no data set; `odd` counts files that may have been meant as annotations."
-    also = f", and its {say_kinds(odd)} hold no annotations that pixseg knows" if odd else " and no annotation file"
+    also = f", and its {say_kinds(odd)} hold{'s'*(sum(odd.values()) == 1)} no annotations that pixseg knows" if odd else " and no annotation file"
     return (f"{root} has {photos or f'{n} photograph'+'s'*(n > 1)} but no masks{also}: put masks into masks/, under the names of the photographs, "
             "or put what an annotation tool exports (annotations.xml, COCO's .json, ...) beside the photographs")
 
@@ -923,6 +943,6 @@ def find_layout(
     if not any(layout.splits.values()) and not layout.problems:
         loose = _read(root, folders, texts, True)
         if any(loose.splits.values()): layout,read = loose,_meaning
-    _too_high(root, layout, texts, read)
+    if _told not in layout.notes: _too_high(root, layout, texts, read)
     if not layout.splits and (not (layout.lone or layout.texts) or not _annotated(texts) and _higher(root)): raise PixsegError(say_no_masks(root, layout))
     return layout
