@@ -262,7 +262,8 @@ def _best(rows):
     if not rows: return 'no epoch was validated'
     best = max(rows, key=lambda r: r['miou'])
     figures = f"val accuracy={_figure(best['accuracy'])} miou={_figure(best['miou'])}"
-    return f"best of {rows[-1]['epoch']+1} epochs is {best['epoch']+1}: {figures}"
+    n = rows[-1]['epoch']+1
+    return f"best of {n} epoch{'s'*(n > 1)} is {best['epoch']+1}: {figures}"
 
 # %% ../nbs/run/cli.ipynb #2803d282
 def evaluate(args)->int:
@@ -386,7 +387,7 @@ _options = {
     '--polygons': dict(choices=('coco', 'geojson', 'labelme'), help='also write outlines: annotations.coco.json for all photographs; NAME.geojson, '
                        'in map coordinates where the photograph knows its place; or NAME.json for LabelMe'),
     '--tolerance': dict(type=number_arg(float), default=0., metavar='PIXELS', help='outlines may leave out corners if they stay that near '
-                                                                                   '(default: 0, every corner)'),
+                                                                                   '(default: 0, every corner); every area gets one, however small'),
     '--probabilities': dict(action='store_true', help="also write NAME_probabilities.npz for numpy.load: probabilities, float16 (classes, "
                                                       "height, width), and classes, their names"),
     '--binary': dict(metavar='CLASS', help='masks in black and white: 255 where this class is, 0 elsewhere'),
@@ -496,3 +497,6 @@ def _meant(rest, parser):
     knob = '--'+(nearest_knob(first.strip('-').replace('-', '_')) or '').replace('_', '-')
     near = next(iter(difflib.get_close_matches(first, flags, 1)), knob if knob in flags else '')
     return f': did you mean {near}?' if first and near else ""
+
+# %% ../nbs/run/cli.ipynb #328fc830
+if __name__ == '__main__' and globals().get('__spec__'): sys.exit(main())

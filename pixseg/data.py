@@ -267,7 +267,7 @@ def _check_enough(train:SegData, valid:SegData, bs:int)->None:
     "Fewer frames than a batch would mean an epoch without a single step."
     if len(train) < bs:
         raise PixsegError(f"{len(train)} training frames do not fill a batch of {bs}: give a smaller `bs`")
-    if not len(valid): raise PixsegError("no validation frames: add some to `val/` or choose a splitter")
+    if not len(valid): raise PixsegError("no validation frames: keep some pairs for validation (folders train and val, or a valid.txt), or give a splitter")
     if train.labels.void not in (None, train.labels.n):
         raise PixsegError(f"void is id {train.labels.void}, but must come last: pass `labels.void_last()`")
 

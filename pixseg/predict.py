@@ -17,6 +17,7 @@ from torch import nn, Tensor
 
 from .device import memory_format, pick_precision
 from .io.images import open_image
+from .io.store import memory_limit
 from .labels import PixsegError
 from .unet import enlarge_logits
 
@@ -116,7 +117,7 @@ def predict_mask(
     **kwargs # `size`, `tta`, `scales`: see `predict_logits`
 )->np.ndarray: # uint8 `(H,W)` class ids, of the photograph's own height and width
     "Predict the class of every pixel of a photograph."
-    img = open_image(image, getattr(model, 'photo', None))
+    img = open_image(image, getattr(model, 'photo', None), large=memory_limit() if tile else None)
     if not tile: return predict_masks(model, [img], **kwargs)[0].cpu().numpy()
     return predict_tiled(model, img, None if tile is True else tile, **kwargs)
 
@@ -150,14 +151,21 @@ def predict_tiled(
 )->np.ndarray: # uint8 `(H,W)` class ids
     "Predict at the photograph's own resolution, window by window."
     if 'size' in kwargs: raise PixsegError("pieces are seen at the photograph's own resolution: leave out `size`, or `tile`")
-    img = open_image(image, getattr(model, 'photo', None))
+    img = open_image(image, getattr(model, 'photo', None), large=memory_limit())
     (h,w),(th,tw),whole = img.shape[:2],_tile_size(model, tile),None
     for y,y0,y1 in tile_boxes(h, th, th//8):
         for x,x0,x1 in tile_boxes(w, tw, tw//8):
             part = predict(model, [img[y:y+th, x:x+tw]], size=None, **kwargs)[0].cpu().numpy()
-            if whole is None: whole = np.zeros((*part.shape[:-2], h, w), part.dtype)
+            if whole is None: whole = _canvas((*part.shape[:-2], h, w), part.dtype)
             whole[..., y0:y1, x0:x1] = part[..., y0-y:y1-y, x0-x:x1-x]
     return whole
+
+def _canvas(shape, dtype):
+    "Zeros for the answers of all windows; raises `PixsegError` if they would not fit into memory."
+    need,room = math.prod(shape)*dtype.itemsize,memory_limit()
+    if need <= room: return np.zeros(shape, dtype)
+    raise PixsegError(f"the answer for {shape[-2]}x{shape[-1]} pixels would take {need/1e9:.3g} GB of memory, of which {room/1e9:.3g} GB may be used: "
+                      "ask for the mask alone, cut the photograph into pieces, or set PIXSEG_MEMORY_GB to what this computer can spare")
 
 def _tile_size(model, tile):
     "Height and width of a window that the network can take."

@@ -26,7 +26,7 @@ from PIL import Image
 from fastcore.basics import patch
 
 from .files import IMAGE_TYPES
-from .images import BadImage
+from .images import BadImage, is_marked
 from .shapes import ring
 
 # %% ../../nbs/io/annotations.ipynb #5462b1b0
@@ -118,6 +118,8 @@ class Photos:
         files = [p for p in paths if p.suffix.lower() in IMAGE_TYPES and p not in known]
         files = [(p.relative_to(self.root).with_suffix('').as_posix(), p) for p in files]
         self.more = Photos(root, {'':files}) if photos and files else None
+        self.marked,self.predicted = {},[] # file -> whether it is a prediction; those that bore the name of a photograph
+        if self.more: self.more.predicted = self.predicted
         self.items = [(split, name, Path(p)) for split,pairs in (photos or {'':files}).items() for name,p in pairs]
         self.by_path,self.by_name = {},defaultdict(list)
         for o in self.items:
@@ -131,6 +133,12 @@ class Photos:
         try: return clean(os.path.relpath(path, self.root))
         except ValueError: return clean(path) # on another drive
 
+    def is_photo(self, path):
+        "Whether an image is no mask or overlay that pixseg predicted."
+        if path.suffix.lower() == '.jpg' and not path.stem.endswith('_overlay'): return True # never a mask
+        if path not in self.marked: self.marked[path] = is_marked(path)
+        return not self.marked[path]
+
 # %% ../../nbs/io/annotations.ipynb #d97cf474
 @patch
 def find(self:Photos,
@@ -141,9 +149,11 @@ def find(self:Photos,
     "The photograph that a file means; never one in a folder of another split."
     text = clean(text)
     for folder in (near, self.root):
-        if o := self.by_path.get(self.key(folder/text)): return o
+        if (o := self.by_path.get(self.key(folder/text))) and self.is_photo(o[2]): return o
     base,split = text.split('/')[-1].casefold(),split or split_of(Path(text).parent)
-    fit = self.by_name.get(base) or self.by_name.get(re.sub(r'\.[a-z][a-z0-9]{1,4}$', '', base), [])
+    called = [self.by_name.get(k, []) for k in (base, re.sub(r'\.[a-z][a-z0-9]{1,4}$', '', base))]
+    fit = next((o for fs in called if (o := [f for f in fs if self.is_photo(f[1][2])])), [])
+    if not fit: self.predicted += [o[2] for fs in called for _,o in fs]
     there = lambda p: split_of(Path(p).parent)
     fit = [(p,o) for p,o in fit if not split or there(p) in (None, split)]
     same = lambda p: len(os.path.commonprefix([o.split('/')[::-1] for o in (p, text)])) # how many parts agree, from the end

@@ -133,7 +133,7 @@ def _table(self:Report):
     size = lambda s: f'{len(s.sizes)} sizes' if len(s.sizes)>1 else next(iter(s.sizes), '-')
     rows = [['pairs', *(str(s.images) for s in self.splits.values())], ['size', *map(size, self.splits.values())]]
     rows += [[name, *(f'{100*s[name]:.2f}%' for s in shares)] for name in self.labels]
-    return f"{self.root.name}: {n} pairs, {state}", ['', *self.splits], rows
+    return f"{self.root.name}: {n} pair{'s'*(n != 1)}, {state}", ['', *self.splits], rows
 
 # %% ../../nbs/io/check.ipynb #00000032
 @patch

@@ -499,7 +499,7 @@ def strange_color(
     name = f"'{names[known[near]]}' " if names and known[near] >= 0 else ''
     what = f"has the colour {tuple(map(int, color))} in {pixels} pixel{'s'*(pixels > 1)}, which is no class"
     return BadImage(mask, f"{what}; the nearest is {name}{near}",
-                    "add a line `name r g b` for it to the list of colours, or export the mask without smoothing")
+                    "export the mask without smoothing, or add a line `name r g b` for it to the list of colours, if it is a class")
 
 # %% ../../nbs/io/encoding.ipynb #d7b57e6d
 def _with_colors(s, to):

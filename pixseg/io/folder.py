@@ -27,7 +27,7 @@ from .encoding import decide_code, look_at_mask
 from .files import atomic, IMAGE_TYPES, tell
 from .forms import find_annotations
 from .images import as_image, BadImage, decide_photos, grey_values, open_mask
-from .layout import find_layout, say_no_masks
+from .layout import find_layout, is_packed, say_no_masks
 from .names import find_names, read_names
 from .reading import ClassNames, DataSet, Pair, Reading
 from .store import store_dir
@@ -40,7 +40,9 @@ def data_folder(
     "`root` as a path that is a folder."
     root = Path(root).expanduser()
     if root.is_file():
-        raise PixsegError(f"{root} is a file, not a data folder: give the folder that holds train/ and trainannot/")
+        if is_packed(root): raise PixsegError(f"{root} is an archive: unpack it, and give the folder that comes out")
+        inside = "it and its photographs" if root.suffix.lower() in ('.json', '.xml', '.yaml', '.yml') else "train/ and trainannot/"
+        raise PixsegError(f"{root} is a file, not a data folder: give the folder that holds {inside}")
     if not root.is_dir():
         raise PixsegError(f"there is no folder {root}: check the path (`pixseg data get` fetches CamVid)")
     return root
@@ -238,6 +240,7 @@ def _open(root, said, bands, names, draw, state):
     known = _known_names(root, found, rows, said, names)
     (known,splits),notes = _stacked(root, known, found),list(found.notes)
     if known is names and names is not None: notes.append(f"no file names the classes: the values in the masks are taken as {_few(names.names)}, in this order")
+    if n := layout.predicted: notes.append(f"{n} image{'s'*(n > 1)} that pixseg predicted passed over, for they lie beside photographs")
     by_split = found.by_split if found is layout else {'train':found.problems}
     data = settle(root, found.form, splits, known, bands=bands, draw=draw, state=state, by_split=by_split,
                   zero_is_void=found.form == 'ADE20K', notes=[*notes, *(layout.left if found is layout else ())])

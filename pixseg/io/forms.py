@@ -7,6 +7,7 @@ __all__ = ['Annotated', 'class_names', 'find_annotations']
 
 # %% ../../nbs/io/forms.ipynb #8d639cd9
 import math
+import os
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 from .annotations import (Found, Photos, Tree, read_cvat, read_coco, read_labelme, read_runs, read_studio, read_supervisely, read_via, read_voc,
                                    read_yolo, split_of)
+from .files import IMAGE_TYPES
 from .images import BadImage
 from .reading import ClassNames, Problem
 from .shapes import Shape, Shapes, corners
@@ -44,9 +46,10 @@ def class_names(
     if len(said) > 256: raise PixsegError(f"{found.origin} names {len(said)-1} classes: a mask holds 255 at most")
     ids = {**dict.fromkeys(behind, 0), **{o: i+1 for i,o in enumerate(real+ignored)}}
     void = [i for i,o in enumerate(said) if _void & set(re.split('[^a-z]+', o.lower()))]
+    origin = found.origin if behind else f'{found.origin}, with background where no shape is'
     given = {0: (0,0,0), **{ids[k]: c for k,c in found.colors.items()}}
     colors = tuple(map(given.get, range(len(said)))) if found.colors and len(given) == len(said) else None
-    return ClassNames(tuple(said), colors, None, void[0] if len(void) == 1 else None, found.origin),ids
+    return ClassNames(tuple(said), colors, None, void[0] if len(void) == 1 else None, origin),ids
 
 # %% ../../nbs/io/forms.ipynb #3aa71019
 def _place(found, photos):
@@ -64,17 +67,29 @@ def _place(found, photos):
             splits[split].append((name, img, e))
     return {k:v for k,v in splits.items() if v},missing,twice,used
 
+# %% ../../nbs/io/forms.ipynb #1a7462b0
+def _not_found(ps, photos):
+    "What is the matter with a file whose photographs are missing."
+    text = f"speaks of {len(ps)} photograph{'s'*(len(ps) > 1)} not found (the first is {ps[0]})"
+    return f"{text}; {photos.key(photos.predicted[0])} is a mask that pixseg predicted" if photos.predicted else text
+
+def _other_endings(photos, used, many):
+    "A note on photographs that have not the ending that their entries say."
+    end = lambda p: os.path.splitext(p)[1].lower()
+    other = [(img, e.photo) for img,e in used.items() if end(e.photo) in IMAGE_TYPES and end(e.photo) != end(img)]
+    return [f"{many(len(other))} found under another ending ({photos.key(img)} for {photo})" for img,photo in other[:1]]
+
 # %% ../../nbs/io/forms.ipynb #634ea843
-def _problems(tree, found, missing, twice, used):
+def _problems(tree, photos, found, missing, twice, used):
     "What is wrong with the files of a form, and what is passed over."
     rel,some = tree.rel,{e.file for e in used.values()}
     many = lambda ps: f" ({len(ps)} times, the first for {ps[0]})" if len(ps) > 1 else f" ({ps[0]})" if ps[0] else ''
     problems = [Problem(rel(f), what+many(ps), remedy) for (f,what,remedy),ps in found.faults.items()]
     notes = []
     for f,ps in missing.items():
-        what = f"speaks of {len(ps)} photograph{'s'*(len(ps) > 1)} not found (the first is {ps[0]})"
+        what = _not_found(ps, photos)
         if f not in some and not found.one_each: notes.append(f"{rel(f)} is passed over: none of its {len(ps)} photographs is there")
-        else: problems.append(Problem(rel(f), what, "add what is missing, or delete its entry; of several with one name none is taken"))
+        else: problems.append(Problem(rel(f), what, "add what is missing, or delete its entry; if two photographs have that name, neither is used: rename one"))
     for e,other in twice:
         if e.file != other.file and not found.one_each:
             raise BadImage(e.file, f"and {rel(other.file)} both speak of {e.photo}", "keep one of them in the folder")
@@ -151,16 +166,18 @@ def _settle(tree, photos, found, notes):
     splits,missing,twice,used = _place(found, photos)
     if not used:
         f,ps = next(iter(missing.items()), (found.origin, ['none']))
-        raise BadImage(f, f"speaks of photographs that are not there (the first is {ps[0]})", "put them beside it")
-    problems,passed = _problems(tree, found, missing, twice, used)
+        raise BadImage(f, _not_found(ps, photos), "put the photographs beside it")
+    problems,passed = _problems(tree, photos, found, missing, twice, used)
     for e in (_broken(*o) for o in tree.broken): # beside a photograph, or named as annotations are, it is missed
         name = Path(e.file).stem
         if name.casefold() in photos.by_name or re.search('annot|instances|data', name) or split_of(name):
             problems.append(Problem(tree.rel(e.file), e.what, e.remedy))
         else: passed.append(f"{tree.rel(e.file)} cannot be read: passed over")
     splits,told = _shapes(found, splits, ids, problems, tree)
-    left = [photos.key(o[2]) for o in photos.items if o[2] not in used]
+    left = [photos.key(o[2]) for o in photos.items if o[2] not in used and photos.is_photo(o[2])]
     many = lambda n: f"{n} photograph{'s'*(n > 1)}"
+    if n := sum(photos.marked.values()): told.append(f"{n} image{'s'*(n > 1)} that pixseg predicted passed over")
+    told += _other_endings(photos, used, many)
     if left: told.append(f"{many(len(left))} without annotations left out (the first is {left[0]})")
     bare = sum(not s.shapes for ps in splits.values() for *_,s in ps)
     if bare and not found.unit: told.append(f"{many(bare)} listed with no area: all background")

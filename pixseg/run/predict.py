@@ -23,12 +23,13 @@ from torch import nn
 from ..io.bands import file_head
 from ..io.files import ahead, find_images, one_behind, same_size, tell, unique_names
 from ..io.geo import find_place, Place
-from ..io.images import as_rgb, BadImage, open_image, why_unreadable
+from ..io.images import as_rgb, BadImage, MARK, open_image, why_unreadable
 from ..io.polygons import to_coco, to_geojson, to_labelme
+from ..io.store import memory_limit
 from ..io.video import is_video, look_at_film, read_frames, write_film
 from ..labels import PixsegError
 from ..predict import best_class, predict_masks, predict_tiled
-from .results import is_prediction, join_coco, MARK, refuse_overwrite, save_json, save_overlay, save_picture, save_probs, save_table, share_row
+from .results import is_prediction, join_coco, refuse_overwrite, save_json, save_overlay, save_picture, save_probs, save_table, share_row
 from ..show import overlay
 from ..trace import evaluating
 from ..uncertainty import predict_probs
@@ -148,7 +149,7 @@ def predict_files(
     with_overlay:bool=False, # also write `NAME_overlay.jpg`
     progress=lambda done, total: None, # called after each photograph
     polygons:str|None=None, # also write 'coco': `annotations.coco.json`; 'geojson': `NAME.geojson`; 'labelme': `NAME.json`
-    tolerance:float=0., # polygons may leave out corners if they stay within so many pixels; 0: every corner
+    tolerance:float=0., # polygons may leave out corners if they stay within so many pixels; 0: every corner; every area gets one, however small
     probabilities:bool=False, # also write `NAME_probabilities.npz`, see `save_probs`
     binary:str|None=None, # name of the class that becomes 255 in the masks, all others 0
     table:str|Path|None=None, # CSV to write: a row for each photograph with the share of each class
@@ -159,16 +160,18 @@ def predict_files(
     results = _Results(model.labels, out, with_overlay, polygons, tolerance, probabilities, binary, table)
     jobs = _plan(_jobs(_photographs(files), files), results)
     films = _Films(results, smooth, jobs)
-    writing,failed,total = [],[],films.frames+sum(not j.film for j in jobs)
+    writing,failed,keep,total = [],[],32,films.frames+sum(not j.film for j in jobs)
     try: results.out.mkdir(parents=True, exist_ok=True)
     except OSError as e: raise PixsegError(f"{out} cannot be made a folder ({e.strerror}): choose another") from None
     with evaluating(model), films.open, ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        tile = kwargs.get('tile', False)
         predict = lambda batch: _predict_batch(model, batch, failed, probs=probabilities or films.smooth > 0, **kwargs)
-        for batch,answers in one_behind(_readable(pool, films.unroll(jobs, failed), getattr(model, 'photo', None), failed), predict):
+        for batch,answers in one_behind(_readable(pool, films.unroll(jobs, failed), getattr(model, 'photo', None), failed, tile), predict):
             for (img,job),answer in zip(batch, answers): # what is not in the batch any more stands in `failed`
                 if job.film: answer = films.add(job, img, answer, failed)
                 writing.append(pool.submit(_write, job, img, answer, results))
-            if len(writing) > (keep := 4 if answers.ndim == 4 else 32): writing[-keep].result() # a slow disk holds the rest up
+                keep = max(1, min(32, 2**28//(img.nbytes+answer.nbytes))) # in memory until they are written
+            if len(writing) > keep: writing[-keep].result() # a slow disk holds the rest up
             progress(len(writing)+len(failed), max(total, len(writing)+len(failed)))
         films.close(failed)
         progress(len(writing)+len(failed), len(writing)+len(failed))
@@ -178,15 +181,16 @@ def predict_files(
     return [d.mask for d in done if d.mask],[*dict.fromkeys(failed)] # what all frames of a film have in common is said once
 
 # %% ../../nbs/run/predict.ipynb #3fcd0117
-def _readable(pool, items, code, failed, bs=8):
-    "Batches of (photograph, job); what cannot be read becomes a line in `failed`."
+def _readable(pool, items, code, failed, tile=False, bs=8):
+    "Batches of (photograph, job), large ones alone; what cannot be read becomes a line in `failed`."
+    bs,n,large = (1, 1, memory_limit()) if tile else (bs, 2*bs, None)
     def read(item):
         job,img = item
         if img is not None: return img
-        try: return open_image(job.photo, code, job.page or 0)
+        try: return open_image(job.photo, code, job.page or 0, large)
         except PixsegError as e: return e
     def good():
-        for (job,_),img in ahead(pool, read, items, 2*bs):
+        for (job,_),img in ahead(pool, read, items, n):
             if isinstance(img, Exception): failed.append(_line(job.photo, img))
             else: yield img,job
     return same_size(good(), bs)

@@ -108,15 +108,17 @@ class TimeBudget(Callback):
         seconds:float, # budget for the whole fit, final validation included
         spent:float=0., # seconds already used by an earlier part of the run
         reserve:float=0., # seconds kept for the final validation and the last writing
+        epochs:int|None=None, # how many will about fit, for those who show how far it is; `None`: as many as the fit has
     ):
-        self.seconds,self.spent,self.reserve = seconds,spent,reserve
+        self.seconds,self.spent,self.reserve,self.epochs = seconds,spent,reserve,epochs
 
     def before_fit(self): self.start = time.perf_counter()-self.spent
     @property
     def share(self): return (time.perf_counter()-self.start)/max(self.seconds-self.reserve, 1e-9)
 
     def before_epoch(self):
-        if self.epoch and self.share >= 1: raise CancelFitException()
+        unseen = getattr(self.learn.recorder, 'cancel_valid', False) # the last weights were not judged: an epoch without a step will
+        if self.epoch and self.share >= 1 and not unseen: raise CancelFitException()
 
     def before_batch(self):
         if self.share >= 1: raise CancelTrainException()
@@ -467,10 +469,14 @@ def _check_left(config, done, rows):
     if config.minutes and config.minutes < spent:
         raise ConfigError(f"`minutes={config.minutes:g}` is less than what was spent, {spent:.3g} minutes: give more")
 
-def _tell_resumed(done, epochs, changes, say):
+def _tell_resumed(config, done, epochs, rows, changes, say):
     "One line about a resumed run."
+    minutes,changed = config.minutes,f": {', '.join(changes)}" if changes else ''
+    left = minutes-(rows[-1]['seconds']/60 if rows else 0) if minutes else 0
+    if minutes and left > .01*minutes: return say(f"resumed at epoch {done+1}, {left:.3g} of {minutes:g} minutes are left{changed}")
+    if minutes: return say(f"nothing left to do: the {minutes:g} minutes are used; `minutes={2*minutes:g}` would go on")
     if done >= epochs: return say(f"nothing left to do: all {epochs} epochs are done; `epochs={2*epochs}` would go on")
-    say(f"resumed at epoch {done+1} of {epochs}"+(f": {', '.join(changes)}" if changes else ''))
+    say(f"resumed at epoch {done+1} of {epochs}{changed}")
 
 # %% ../../nbs/run/train.ipynb #fcb52086
 _few = dict(fold=60, size=12) # epochs
@@ -483,7 +489,7 @@ def _plan(make, config, learn, writing, say):
         config = replace(config, **change)
         return _plan(make, config, make(config), writing, say)
     often = '' if every == 1 else f', validated after every {every}'
-    say(f"plan: {epochs} epochs of {len(learn.dls.train)} steps in {config.minutes:g} minutes{often}")
+    say(f"plan: about {epochs} epochs of {len(learn.dls.train)} steps in {config.minutes:g} minutes{often}")
     return config,learn,epochs,every
 
 def _cheaper(config, epochs, h, w, say):
@@ -565,7 +571,8 @@ def _fit(learn, folder, config, epochs, every, writing, progress, say, started, 
     if config.minutes:
         spent = folder.rows[-1]['seconds'] if folder.rows else time.perf_counter()-started # decoding counts, too
         reserve = time_batch(learn, learn.dls.valid, False)*len(learn.dls.valid)+writing
-        cbs.append(TimeBudget(config.minutes*60, spent, reserve))
+        cbs.append(TimeBudget(config.minutes*60, spent, reserve, epochs))
+        epochs *= 3 # the clock ends a run: a machine that was busy when it was measured may do many more
     with ExitStack() as stack:
         for o in (stop.listening(), *([] if progress else [learn.no_bar(), learn.no_logging()])): stack.enter_context(o)
         try: learn.fit_one_cycle(epochs, _rates(learn, config.encoder_lr), cbs=[stop, *cbs], start_epoch=folder.done)
@@ -655,7 +662,7 @@ def train_run(
         _write_config(out, where, config, learn, (epochs, every))
         folder = RunFolder(out, dict(recipe={**config.recipe(), 'epochs':epochs}, **(about or {})), rows, state, save_every)
         known['kept'] = partial(_kept_words, folder)
-        if resume: _tell_resumed(done, epochs, changes, say)
+        if resume: _tell_resumed(config, done, epochs, rows, changes, say)
         return _fit(learn, folder, config, epochs, every, writing, progress, say, started, cbs)
 
 # %% ../../nbs/run/train.ipynb #664ab33c
@@ -673,4 +680,5 @@ class EpochLines(Callback):
         row = recorded(self.recorder)
         if all(v is None for v in row.values()): return # skipped on resuming
         figures = ' '.join(f"{k}={'-' if v is None else format(v, '.4f')}" for k,v in row.items())
-        self.line(f'epoch {self.epoch+1}/{self.n_epoch} {figures}')
+        about = getattr(getattr(self.learn, 'time_budget', None), 'epochs', None)
+        self.line(f"epoch {self.epoch+1}/{f'about {max(about, self.epoch+1)}' if about else self.n_epoch} {figures}")

@@ -125,8 +125,9 @@ def before_fit(self:TrainMonitor):
         self._look('start')
     self._begun,self._from = time.perf_counter(),len(self.losses)
     self._before,skipped = self.rows[-1]['epoch'] if self.rows else 0,getattr(self.learn, 'skip_to_epoch', None)
-    self._epochs = self._before+self.learn.n_epoch
-    self._total = self._from+(self.learn.n_epoch-(skipped._skip_to if skipped else 0))*len(self.learn.dls.train)
+    epochs = getattr(getattr(self.learn, 'time_budget', None), 'epochs', None) or self.learn.n_epoch # the clock may end it
+    self._epochs = self._before+epochs
+    self._total = self._from+(epochs-(skipped._skip_to if skipped else 0))*len(self.learn.dls.train)
     self._state = 'running'
     if self.live:
         self._show()
