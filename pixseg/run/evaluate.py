@@ -16,7 +16,7 @@ from torch import nn
 
 from ..io.files import ahead, one_behind, same_size
 from ..io.pairs import label_table, read_pair
-from ..io.reading import read_as
+from ..io.reading import PhotoCode, read_as
 from ..io.folder import pick_split
 from ..io.sources import divide, open_source
 from ..labels import PixsegError
@@ -53,10 +53,11 @@ def evaluate(
     "Accuracy, class accuracy and IoU over a split, void left out, at the labels' own resolution."
     start,labels = time.perf_counter(),model.labels
     if holdout is not None: split = 'train'
-    data = open_source(root, labels, label_func, colors=colors)
+    photo = getattr(model, 'photo', None) # as the network learned to see photographs; plain bytes say nothing
+    data = open_source(root, labels, label_func, colors=colors, bands=None if photo == PhotoCode() else photo)
     if holdout is None: pairs = pick_split(data, split)
     else: pairs,split = _held_out_pairs(model, data, holdout),f'train, held-out blocks {holdout}'
-    pairs = read_as(pairs, getattr(model, 'photo', None))
+    pairs = read_as(pairs, photo)
     table,cm = label_table(data.labels, labels),torch.zeros(labels.n, labels.n, dtype=torch.int64)
     predict = lambda batch: predict_masks(model, [img for img,_ in batch], **kwargs)
     with evaluating(model), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
