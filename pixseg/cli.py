@@ -90,11 +90,13 @@ def in_options(
         try: value = None if value is None else (float(value),) if value in ('nan', 'inf', '-inf') else (ast.literal_eval(value),)
         except (ValueError, SyntaxError): return m[0]
         mine = [a for a in actions if a.dest == name]
-        if not mine: return m[0]
+        if not mine: # an argument that has a place and no option
+            return next((str(a.metavar or name.upper()) for a in parser._actions if a.dest == name and not a.option_strings and value is None), m[0])
         flags = [a for a in mine if a.nargs == 0 and value == (a.const,)]
         if flags or value is None or mine[0].nargs == 0: return (flags or mine)[0].option_strings[-1]
         return f'{mine[0].option_strings[-1]} {_typed(*value)}'
-    return re.sub(r'`(\w+)(?:=([^`]*))?`', spell, text)
+    text = re.sub(r'`(\w+)(?:=([^`]*))?`', spell, text)
+    return re.sub(r'(--[a-z-]+(?: [^\s()]+)?) \(\1\)', r'\1', text) # said in both ways already
 
 def _typed(value):
     "A value as one types it."

@@ -160,6 +160,7 @@ def predict_tiled(
             whole[..., y0:y1, x0:x1] = part[..., y0-y:y1-y, x0-x:x1-x]
     return whole
 
+# %% ../nbs/09_predict.ipynb #acac3235
 def _canvas(shape, dtype):
     "Zeros for the answers of all windows; raises `PixsegError` if they would not fit into memory."
     need,room = math.prod(shape)*dtype.itemsize,memory_limit()

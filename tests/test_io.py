@@ -199,7 +199,16 @@ def test_the_remedy_fits_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 600_000)
     Image.new('1', (2000, 1000)).save(tmp_path/'large.png')
     line = one_line(open_image, tmp_path/'large.png')
-    assert '2 megapixels, more than Pillow opens' in line and line.endswith('make it smaller, or cut it into pieces')
+    assert '2 megapixels, more than Pillow opens' in line and 'make it smaller, or cut it into pieces' in line and line.endswith('`tile=True` (--tile)')
+
+
+def test_a_huge_photograph_is_read_if_memory_has_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 1000)
+    save(IMG, tmp_path/'large.png')
+    assert np.array_equal(open_image(tmp_path/'large.png', large=10**8), IMG) and Image.MAX_IMAGE_PIXELS == 1000
+    line = one_line(lambda p: open_image(p, large=1000), tmp_path/'large.png')
+    assert 'of which 1e-06 GB may be used' in line and 'PIXSEG_MEMORY_GB' in line and Image.MAX_IMAGE_PIXELS == 1000
+    assert 'than Pillow opens' in one_line(open_image, tmp_path/'large.png')
 
 
 # ---- one reader of masks

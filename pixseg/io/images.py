@@ -244,9 +244,10 @@ def _heads(paths):
 # %% ../../nbs/io/images.ipynb #989dba81
 def decide_photos(
     paths:list, # photographs of a data set: paths, open files or Pillow images
-    bands=None, # which bands, counted from 1: `(4, 3, 2)`, '4,3,2' or 'all'; `None`: RGB, told if there are more
+    bands=None, # which bands, counted from 1: `(4, 3, 2)`, '4,3,2' or 'all'; `None`: RGB, told if there are more; or a `PhotoCode`: decided already
 )->tuple[PhotoCode,list[str]]: # how all of them become bytes; what was decided, in a line each
     "How the photographs of a data set become bytes, decided by all of them; raises `BadImage` for one that does not fit."
+    if isinstance(bands, PhotoCode): return bands,[]
     heads = _heads(paths)
     kinds = {h.kind:p for p,h in reversed(heads)} # with the first file of each
     if len(kinds) > 1:

@@ -243,19 +243,19 @@ def _mask_of(answer):
 
 def _write(job, img, answer, results):
     "Write all that is wanted of one photograph; what cannot be written becomes a line."
-    labels,mask,done,row,coco = results.labels,_mask_of(answer),None,None,None
+    labels,mask,done,row,coco,path = results.labels,_mask_of(answer),None,None,None,results.out
     try:
+        page = '' if job.page is None else job.page+1
+        if results.table: row = share_row(job.shown, mask, labels, job.place, page)
+        if results.coco: coco = to_coco([(job.shown, mask)], labels, results.tolerance)
+        if results.coco and page: coco['images'][0]['page'] = page
         for kind,path in job.files.items(): # the mask is the first
             if kind == 'mask': save_picture(mask, labels, path, job.place, results.binary); done = path
             if kind == 'overlay': save_overlay(overlay(as_rgb(img), mask, labels), path)
             if kind == 'probabilities': save_probs(answer, labels, path)
             if kind == 'polygons': save_json(_annotation(job, mask, results), path)
-        page = '' if job.page is None else job.page+1
-        if results.table: row = share_row(job.shown, mask, labels, job.place, page)
-        if results.coco: coco = to_coco([(job.shown, mask)], labels, results.tolerance)
-        if results.coco and page: coco['images'][0]['page'] = page
     except Exception as e: # a full disk, a folder taken away, a picture too large for its format: the others go on
-        return _Done(done, f"{job.photo}: {path} cannot be written ({why_unreadable(e)}): make room or choose another folder, and run it again")
+        return _Done(done, f"{job.photo}: {path} cannot be written ({why_unreadable(e)}): make room or choose another folder, and run it again", row, coco)
     return _Done(done, None, row, coco)
 
 # %% ../../nbs/run/predict.ipynb #0f4502fb
@@ -264,7 +264,7 @@ def _finish(done, results):
     lines = []
     for path,write in ((results.table, lambda: save_table([d.row for d in done if d.row], results.table)),
                        (results.coco, lambda: save_json(join_coco([d.coco for d in done if d.coco]), results.coco))):
-        if not path or not done: continue
+        if not path or not any(d.row or d.coco for d in done): continue
         try: write()
         except OSError as e: lines.append(f"{path} cannot be written ({why_unreadable(e)}): make room or choose another place, and run it again")
     return lines
