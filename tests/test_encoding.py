@@ -400,3 +400,13 @@ def test_size_and_kind_are_checked(tmp_path):
     with pytest.raises(BadImage, match='has colours, and the other masks have none'): decode_ids(rgb, MaskCode())
     with pytest.raises(BadImage, match=r'colour \(200, 30, 0\) in 1 pixel'): decode_ids(rgb, MaskCode('colors', colors=(((0, 0, 0), 0),)))
     with pytest.raises(BadImage, match='has the value 300, but ids go from 0 to 255'): read_mask(written(np.full((2, 2), 300, np.uint16), Path(tmp_path/'s.png')), Labels(['a']))
+
+
+def test_greys_of_camvid_s_colours_are_camvid_s(tmp_path):
+    "Masks that were turned to grey: with CamVid's names the greys are those of CamVid's colours, not of Pascal VOC's."
+    names = ClassNames(CAMVID.names, void=11)
+    grey = lambda rgb: np.asarray(Image.new('RGB', (1, 1), rgb).convert('L'))[0, 0]
+    ids = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    path = written(np.array([grey(c) for c in CAMVID.colors], np.uint8)[ids], tmp_path/'a.png')
+    code, labels, _ = decide_code([(path, look_at_mask(path))], names)
+    assert [labels.names[i] for i in decode_ids(path, code)[0].ravel()] == [CAMVID.names[i] for i in ids.ravel()]

@@ -316,9 +316,17 @@ def voc_colors()->tuple[tuple[int,int,int],...]: # 256 RGB colours
 
 def _grey(rgb): return rgb[0]*19595+rgb[1]*38470+rgb[2]*7471+0x8000 >> 16 # as Pillow does
 
+def _camvid_colors(): return {**dict(zip(CAMVID32, CAMVID32.colors)), **dict(zip(CAMVID, CAMVID.colors))}
+
+def _own_colors(s):
+    "Colours that were given, or CamVid's where the names are CamVid's."
+    if s.given and s.given.colors: return s.given.colors
+    camvid = _camvid_colors()
+    return [camvid[o] for o in s.names] if s.names and set(s.names) <= set(camvid) else None
+
 def _of_greys(s):
     "Value -> id if all values are the greys of known colours."
-    for colors in (s.given and s.given.colors, voc_colors()[:s.n]):
+    for colors in (_own_colors(s), voc_colors()[:s.n]):
         greys = [_grey(c) for c in colors or ()]
         known = {g:i for i,g in enumerate(greys)}
         if len(known) == len(greys) > 1 and set(s.rest) <= set(known) and (len(s.rest) > 2 or s.rest == sorted(known)):
@@ -336,7 +344,7 @@ def _gaps(s):
     if len(s.values) == s.n and -1 not in s.values and whole: to = dict(zip(s.values, range(s.n)))
     elif len(s.rest) == len(real) and len(s.marks) < 2: to = {**dict(zip(s.rest, real)), **voids}
     known = _of_greys(s)
-    if known and (to is None or s.void is None):
+    if known and (to is None or s.void is None or _own_colors(s)):
         to = {**voids, **dict(sorted(known.items()))}
     if to is None: return None
     if not known and s.n > 2 and len({*s.values} & _pure) > 1 and {*s.values} <= _pure | {0, 255}:
@@ -455,7 +463,7 @@ def _decide_colors(s):
 # %% ../../nbs/io/encoding.ipynb #be1d5fd7
 def _color_list(s):
     "Colour -> id, from the names' colours or from known ones."
-    known = {**dict(zip(CAMVID32, CAMVID32.colors)), **dict(zip(CAMVID, CAMVID.colors))}
+    known = _camvid_colors()
     if s.given and s.given.colors: return _one_each(s, s.given.colors)
     if set(s.names) <= set(known) and set(s.values) <= {known[o] for o in s.names}:
         s.notes.append("colours are CamVid's, known by its names")
