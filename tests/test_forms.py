@@ -12,7 +12,8 @@ from PIL import Image
 
 from pixseg.io.annotations import Entry, Found, Photos, Tree, add_ring, clean, only_boxes, read_cvat, read_labelme, read_runs, read_studio, read_supervisely, read_via, read_voc, read_yolo, split_of
 from pixseg.io.forms import Annotated, class_names, find_annotations
-from pixseg.io.images import BadImage
+from pixseg.io.folder import open_folder
+from pixseg.io.images import BadImage, MARK, is_marked, save_mask
 from pixseg.io.polygons import mask_polygons, object_ids, one_ring, simplify, to_coco, to_geojson, to_labelme, to_yolo, yolo_names
 from pixseg.io.shapes import Shape, Shapes, fill_counts, fill_ellipse, fill_rings, pairs_to_counts, ring, unpack_counts
 from pixseg.labels import Labels, PixsegError
@@ -682,3 +683,55 @@ def test_too_many_classes(tmp_path):
 def test_fill_rings_of_nothing():
     assert fill_rings([np.array([[1,1.2],[5,1.2],[5,1.3]])], SIZE)[2].size == 0
     assert pairs_to_counts('', 1).size == 0
+
+
+# Predictions, and photographs that are elsewhere
+
+def exported(root, end, n=4): put(root/'annotations.coco.json', to_coco([(f'{i}.{end}', MASK) for i in range(n)], LABELS))
+
+
+@pytest.mark.parametrize('end', ['jpg','png','tif'])
+@pytest.mark.parametrize('overlays', [False,True])
+def test_a_prediction_never_stands_in_for_a_photograph(tmp_path, end, overlays):
+    for i in range(4):
+        save_mask(MASK, LABELS, tmp_path/f'{i}.png', software=MARK)
+        if overlays: Image.new('RGB', SIZE[::-1]).save(tmp_path/f'{i}_overlay.jpg', exif=(e := Image.Exif(), e.__setitem__(305, MARK))[0])
+    exported(tmp_path, end)
+    with pytest.raises(PixsegError) as e: open_folder(tmp_path)
+    assert f'speaks of 4 photographs not found (the first is 0.{end}); 0.png is a mask that pixseg predicted: put the photographs beside it' in str(e.value)
+    photo(tmp_path/'photos'/'0.jpg') # some of them
+    a = find_annotations(tmp_path)
+    if end == 'jpg': assert 'speaks of 3 photographs not found (the first is 1.jpg); 1.png is a mask that pixseg predicted' in str(a.problems[0])
+    assert [p.name for _,p,_ in a.splits['train']] == ['0.jpg']
+
+
+def test_another_ending_is_told(tmp_path):
+    for i in range(3): photo(tmp_path/f'{i}.jpg')
+    exported(tmp_path, 'png', 3)
+    data = open_folder(tmp_path)
+    assert '3 photographs found under another ending (0.jpg for 0.png)' in data.notes and not data.problems
+    exported(tmp_path, 'jpg', 3)
+    assert not any('ending' in o for o in open_folder(tmp_path).notes)
+
+
+def test_labelme_beside_its_photographs_and_predictions(tmp_path):
+    for i in range(4):
+        photo(tmp_path/f'{i}.jpg')
+        save_mask(MASK, LABELS, tmp_path/f'{i}.png', software=MARK)
+        put(tmp_path/f'{i}.json', to_labelme(f'{i}.jpg', MASK, LABELS))
+    data = open_folder(tmp_path)
+    assert data.form == 'LabelMe polygons' and {p.img.suffix for ps in data.splits.values() for p in ps} == {'.jpg'}
+    assert '4 images that pixseg predicted passed over, for they lie beside photographs' in data.notes
+    assert not any('left out' in o for o in data.notes)
+    assert is_marked(tmp_path/'0.png') and not is_marked(tmp_path/'0.jpg') and not is_marked(tmp_path/'no.png')
+
+
+def test_an_export_without_its_photographs_says_so(tmp_path):
+    put(tmp_path/'annotations.xml', '<annotations><image name="a.jpg" width="64" height="48"><polygon label="car" points="1,1;9,1;9,9"/></image></annotations>')
+    with pytest.raises(PixsegError, match=r'speaks of 1 photograph not found \(the first is a.jpg\): put the photographs beside it'): open_folder(tmp_path)
+
+
+def test_background_that_is_made_is_said(tmp_path):
+    for i in range(3): photo(tmp_path/f'{i}.jpg')
+    exported(tmp_path, 'jpg', 3)
+    assert '3 classes from annotations.coco.json, with background where no shape is' in open_folder(tmp_path).line

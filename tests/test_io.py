@@ -297,6 +297,18 @@ def test_a_mask_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
 # ---- what the classes are called
 
+@pytest.mark.parametrize('name,words', [('job.zip', 'is an archive: unpack it'), ('job.tar.gz', 'is an archive: unpack it'), ('JOB.7Z', 'is an archive: unpack it'),
+                                        ('a.json', 'give the folder that holds it and its photographs'), ('a.jpg', 'give the folder that holds train/')])
+def test_a_file_is_no_data_folder(tmp_path, name, words):
+    (tmp_path/name).write_bytes(b'PK')
+    with pytest.raises(PixsegError, match=words): check_data(tmp_path/name)
+
+
+def test_one_pair_is_no_pairs(tmp_path):
+    assert 'd: 1 pair, no problems' in str(check_data(data_folder(tmp_path/'d', masks=[MASK % 3])))
+    assert 'd2: 2 pairs, no problems' in str(check_data(data_folder(tmp_path/'d2', masks=[MASK % 3, MASK % 5])))
+
+
 def test_classes_without_names_are_numbered_and_that_is_said_once(tmp_path):
     root = data_folder(tmp_path/'d', masks=[MASK % 3, MASK % 5], codes=None)
     labels, lines = said_by(find_labels, root)

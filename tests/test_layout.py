@@ -10,10 +10,11 @@ from PIL import Image
 
 from pixseg.io.camvid import camvid_manifest
 from pixseg.io.files import file_kind, say_kinds
+from pixseg.io.images import MARK, save_mask
 from pixseg.io.layout import find_layout, Layout, say_no_masks
 from pixseg.io.names import find_names, is_names_file, read_names
 from pixseg.io.reading import ClassNames
-from pixseg.labels import code_lines, PixsegError, read_codes, void_ids
+from pixseg.labels import code_lines, Labels, PixsegError, read_codes, void_ids
 
 
 def draw(path, kind='photo'):
@@ -297,7 +298,7 @@ def refused(root):
     (['images/0.jpg', 'images/1.jpg', *(f'masks/{i}_{k}.png' for i in (0, 1) for k in ('mask', 'label'))], 'and both may be the mask of 0'),
     ([f'training/{d}/a.png' for d in ('images', 'v1.2/labels', 'v2.0/labels')], 'and both may be the mask of a'),
     (['imagesTr/a_0000.png', 'imagesTr/a_0001.png', 'labelsTr/a.png'], 'one for each channel'),
-    (['a/train/0.jpg', 'a/trainannot/0.png', 'b/train/0.jpg', 'b/trainannot/0.png'], 'a and '), (['notes.txt'], 'has neither'), ([], 'is empty')])
+    (['a/train/0.jpg', 'a/trainannot/0.png', 'b/train/0.jpg', 'b/trainannot/0.png'], 'a and '), ([], 'is empty')])
 def test_what_cannot_be_told_is_refused(tmp_path, files, words):
     assert words in refused(folder(tmp_path, files))
 
@@ -318,9 +319,43 @@ def test_one_step_too_high_or_too_low(tmp_path):
 
 
 def test_the_error_says_what_is_missing(tmp_path):
-    for k, files, words in (('a', ['train/0.jpg'], 'has train/ but no trainannot/'), ('b', ['images/0.jpg'], 'has images/ but no masks'), ('c', ['0.jpg'], 'has neither')):
+    for k, files, words in (('a', ['train/0.jpg'], 'has train/ but no trainannot/'), ('b', ['images/0.jpg'], 'has images/ but no masks and no annotation file'),
+                            ('c', ['0.jpg', '1.jpg'], 'has 2 photographs but no masks and no annotation file'), ('d', ['0.jpg', 'a.json'], '1 photograph but no masks, and its 1 .json holds no annotations'),
+                            ('e', ['a.json', 'b.json'], 'no photographs, and its 2 .json hold no annotations'), ('f', ['notes.txt'], 'has neither'), ('g', ['job.zip', 'notes.txt'], 'job.zip: unpack it')):
         layout = find_layout(folder(tmp_path/k, files))
-        assert isinstance(layout, Layout) and words in say_no_masks(tmp_path/k, layout) and layout.lone
+        assert isinstance(layout, Layout) and words in say_no_masks(tmp_path/k, layout) and bool(layout.lone) == any('.jpg' in o for o in files)
+
+
+def test_the_folder_above_is_named_if_it_has_the_annotations(tmp_path):
+    coco = '{"images": [{"file_name": "0.jpg"}]}'
+    job = folder(tmp_path/'job', {'images/0.jpg': '', 'annotations.json': coco, 'odd/images/1.jpg': ''})
+    (tmp_path/'seg').mkdir() # named like masks, but a level too far away
+    say = lambda root: say_no_masks(root, find_layout(root))
+    assert say(job/'images') == f"{job/'images'} is not a data folder, but {job} is: give that path"
+    assert 'has 1 photograph but no masks' in say(job/'odd'/'images')
+    os.chdir(job/'images')
+    assert f'{job} is: give that path' in say(Path('.'))
+
+
+def test_masks_called_after_tasks_of_label_studio(tmp_path):
+    root = folder(tmp_path, [f'images/{i}.jpg' for i in (0, 1)]+[f'masks/task-{i}-annotation-{i+3}-by-1-tag-{k}-0.png' for i in (0, 1) for k in ('box', 'disk')])
+    assert "Label Studio's mask task-0-" in refused(root) and 'export as COCO' in refused(root)
+
+
+def test_predictions_beside_photographs_are_passed_over(tmp_path):
+    labels, mask = Labels(('sky', 'road')), np.zeros((24, 32), np.uint8)
+    root = folder(tmp_path/'own', {f'{i}.jpg': 'photo' for i in range(3)})
+    for i in range(3): save_mask(mask, labels, root/f'{i}.png', software=MARK)
+    layout = find_layout(root)
+    assert (layout.splits, layout.predicted, [n for n, _ in layout.lone['train']]) == ({}, 3, ['0', '1', '2'])
+    save_mask(mask, labels, root/'1.png') # drawn anew by somebody
+    layout, splits = found(root)
+    assert splits == {'train': {o: (f'{o}.jpg', f'{o}.png') for o in '012'}} and layout.notes == ['2 masks are as pixseg predicted them'] and not layout.predicted
+    root = folder(tmp_path/'apart', {f'images/{i}.jpg': 'photo' for i in range(3)})
+    for i in range(3): save_mask(mask, labels, root/'masks'/f'{i}.png', software=MARK)
+    assert len(find_layout(root).splits['train']) == 3 # who puts them there means it
+    for i in range(3): save_mask(mask, labels, tmp_path/'alone'/f'{i}.png', software=MARK)
+    assert 'only masks that pixseg predicted' in say_no_masks(tmp_path/'alone', find_layout(tmp_path/'alone'))
 
 
 def test_links_are_followed_and_rings_are_not(tmp_path):

@@ -539,3 +539,16 @@ def test_ctrl_c_in_the_first_epoch_leaves_a_model(capsys, root, tmp_path):
     run = train_run(root, tmp_path, epochs=2, cbs=[At(0, press)], say=said.append, **TINY)
     assert run['interrupted'] and run['rows'] == [] and 'is usable' in said[-1] and 'resume' not in said[-1]
     load_model(tmp_path/'model.safetensors')
+
+
+@pytest.mark.parametrize('module', ['pixseg', 'pixseg.cli'])
+def test_the_command_as_a_module(module, tmp_path):
+    run = lambda *argv: subprocess.run([sys.executable, '-m', module, *argv], capture_output=True, text=True, cwd=tmp_path)
+    assert run('--version').stdout.startswith('pixseg ')
+    done = run('data', 'check', 'nowhere')
+    assert done.returncode == 1 and done.stderr.startswith('pixseg: there is no folder nowhere')
+
+
+def test_one_epoch_is_no_epochs():
+    row = dict(epoch=0, accuracy=.5, miou=.25)
+    assert cli._best([row]).startswith('best of 1 epoch is 1: ') and cli._best([row, {**row, 'epoch': 1}]).startswith('best of 2 epochs is 1: ')

@@ -716,13 +716,18 @@ def _settle(root, items, what, masks, wild, texts, notes):
     return _Found(pairs, problems, kinds, how)
 
 # %% ../../nbs/io/layout.ipynb #b199ec29
-def _without_predictions(root, places):
+def _without_predictions(root, places, notes):
     "Places of photographs without the masks and overlays that pixseg has put there; how many those are."
-    out,n = [],0
+    out,n,stem = [],0,lambda o: os.path.splitext(o)[0]
     for p in places:
-        of = Counter(os.path.splitext(o)[0] for o in p.folder.images)
-        mine = {o for o in p.folder.images if (s := os.path.splitext(o)[0]).endswith('_overlay') or of[s] > 1 or f'{s}_overlay' in of}
-        mine = {o for o in mine if is_marked(Path(root, *p.folder.parts, o))}
+        of = Counter(map(stem, p.folder.images))
+        asked = {o for o in p.folder.images if stem(o).endswith('_overlay') or of[stem(o)] > 1 or f'{stem(o)}_overlay' in of}
+        mine = {o for o in asked if is_marked(Path(root, *p.folder.parts, o))}
+        twice = {s for s in of if of[s] > 1}
+        masks = {o for o in mine if stem(o) in twice}
+        if twice-set(map(stem, masks)): # drawn by somebody
+            if masks: notes.append(f"{len(masks)} mask{'s are' if len(masks) > 1 else ' is'} as pixseg predicted {'them' if len(masks) > 1 else 'it'}")
+            mine -= masks
         out.append(p._replace(folder=p.folder._replace(images=[o for o in p.folder.images if o not in mine])) if mine else p)
         n += len(mine)
     return out,n
@@ -741,12 +746,12 @@ def _sort_out(root, places):
     wild = bool(has(masks['']) and not has(photos['']) or has(photos['']) and marked and not has(masks['']))
     return photos,masks,wild
 
-# %% ../../nbs/io/layout.ipynb #44c38ce9
+# %% ../../nbs/io/layout.ipynb #e913dff6
 def _read(root, folders, texts, loose):
     "A layout, with what can be said of a folder whose names mean this."
     notes,places = [],_places(folders, loose)
     photos,masks,wild = _sort_out(root, places)
-    cleaned = {s:_without_predictions(root, o) for s,o in photos.items()}
+    cleaned = {s:_without_predictions(root, o, notes) for s,o in photos.items()}
     photos,predicted = {s:o for s,(o,_) in cleaned.items()},sum(k for _,k in cleaned.values())
     apart = [s for s in photos if masks[s] and photos[s] or wild and s in photos and photos[s]]
     found,used,form = [],[],''
@@ -917,17 +922,17 @@ def say_no_masks(
     if real: return _say_lost(root, photos and f'{photos}/', len(real), odd)
     if lost or layout and layout.predicted: return f"{root} has no photographs, only masks that pixseg predicted: give the folder of the photographs, with masks that were drawn"
     if packed := next((p for p in there if is_packed(p)), None): return f"{root} has no photographs, but {packed.name}: unpack it, and give the folder that comes out"
-    if odd: return f"{root} has no photographs, and its {say_kinds(odd)} hold no annotations that pixseg knows: put photographs and masks there"
+    if odd: return f"{root} has no photographs, and its {say_kinds(odd)} hold{'s'*(sum(odd.values()) == 1)} no annotations that pixseg knows: put photographs and masks there"
     return f"{root} has neither train/ with trainannot/ nor images/ with labels/: arrange the files so"
 
 # %% ../../nbs/io/layout.ipynb #72672600
 def _say_lost(root, photos, n, odd):
     "Why photographs alone are no data set; `odd` counts files that may have been meant as annotations."
-    also = f", and its {say_kinds(odd)} hold no annotations that pixseg knows" if odd else " and no annotation file"
+    also = f", and its {say_kinds(odd)} hold{'s'*(sum(odd.values()) == 1)} no annotations that pixseg knows" if odd else " and no annotation file"
     return (f"{root} has {photos or f'{n} photograph'+'s'*(n > 1)} but no masks{also}: put masks into masks/, under the names of the photographs, "
             "or put what an annotation tool exports (annotations.xml, COCO's .json, ...) beside the photographs")
 
-# %% ../../nbs/io/layout.ipynb #b581f74f
+# %% ../../nbs/io/layout.ipynb #0af634d1
 def find_layout(
     root:str|Path, # a folder that exists
 )->Layout: # without masks, its `splits` are empty and its `lone` has the photographs

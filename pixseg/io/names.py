@@ -38,7 +38,7 @@ def _rows(path, names, ids=None, colors=None):
 _end = r'\s*[\s,;:]\s*' # between the parts of a line
 _color = r'[\[(]?\s*' + _end.join([r'(\d{1,3})']*3) + r'\s*[\])]?'
 _color_last,_color_first = re.compile(rf'(.*\S){_end}{_color}[\s,;]*'),re.compile(rf'{_color}{_end}(.*\S)')
-_hex = re.compile(r'(?<!\S)#[0-9a-fA-F]{6}(?![0-9a-zA-Z])')
+_hex = re.compile(rf'(.*\S){_end}(#[0-9a-fA-F]{{6}})')
 _numbered = re.compile(r'''(-?\d+)(?:\s*[,;:=]|[.)](?=\s)|\s+-(?=\s)|(?=\s))\s*["']?([^\s"'].*?)["']?,?''')
 _number_last = re.compile(r'''["']?([^\s"'].*?)["']?\s*[\t,;:=]\s*(-?\d+),?''')
 
@@ -49,7 +49,7 @@ def _all(pattern, lines):
 
 def _colored(lines):
     "Names and colours of lines that have both."
-    lines = [_hex.sub(lambda m: ' '.join(map(str, _rgb(m[0]))), o) for o in lines]
+    if found := _all(_hex, lines): return [m[1] for m in found],[_rgb(m[2]) for m in found]
     for pattern,last in ((_color_last, True), (_color_first, False)):
         if not (found := _all(pattern, lines)): continue
         parts = [m.groups() for m in found]
@@ -120,8 +120,6 @@ _keys = ('id2label', 'label2id', 'names', 'labels', 'classes', 'class_names', 'c
 
 def _whole(o): return isinstance(o, int) and not isinstance(o, bool) or isinstance(o, str) and re.fullmatch(r'-?\d+', o)
 
-def _is_color(o): return isinstance(o, list) and len(o) == 3 and all(map(_whole, o)) or isinstance(o, str) and bool(_hex.fullmatch(o))
-
 def _records(path, rows):
     "Names, values and colours of a list of records."
     pick = lambda row, *keys: next((row[k] for k in keys if row.get(k) is not None), None)
@@ -139,14 +137,18 @@ def _from_structure(path, d):
     if not isinstance(d, dict) or not d: return None
     if all(map(_whole, d)) and all(isinstance(o, str) for o in d.values()): return _sorted(path, [(int(k), v) for k,v in d.items()])
     if all(map(_whole, d.values())): return _sorted(path, [(int(v), k) for k,v in d.items()])
-    if all(map(_is_color, d.values())): return _rows(path, d, None, [_rgb(o) for o in d.values()])
-    low = {k.lower(): v for k,v in d.items() if isinstance(k, str)}
-    colors = next((low[k] for k in ('palette', 'colors', 'colours', 'colormap') if isinstance(low.get(k), list)), None)
-    for found in (o for k in _keys if k in low and (o := _from_structure(path, low[k]))):
-        if found.colors or not colors or len(colors) != len(found.names): return found
-        return _rows(path, found.names, found.ids, [_rgb(o) for o in colors])
+    low = {k.lower(): v for k,v in d.items() if isinstance(k, str)} # MMSegmentation writes CLASSES and PALETTE, too
+    if found := next((o for k in _keys if k in low and (o := _from_structure(path, low[k]))), None): return _with_palette(path, found, low)
+    if all(isinstance(o, list) and len(o) == 3 and all(map(_whole, o)) for o in d.values()): return _rows(path, d, None, [*d.values()])
     said = all(isinstance(o, dict) and o.keys() & {'id', 'value', 'color', 'name'} for o in d.values())
     return _records(path, [{'name':k, **o} for k,o in d.items()]) if said else None
+
+def _with_palette(path, names, d):
+    "Names with the colours that stand beside them in a list."
+    colors = next((d[k] for k in ('palette', 'colors', 'colours', 'colormap') if isinstance(d.get(k), list)), None)
+    if names.colors or not colors or len(colors) != len(names.names): return names
+    try: return _rows(path, names.names, names.ids, [_rgb(o) for o in colors])
+    except (ValueError, TypeError): return names
 
 def _sorted(path, pairs):
     "Rows in the order of their values."
@@ -189,7 +191,7 @@ def read_names(
 _words = set('class classes label labels name names code codes map dict list color colors colour colours category categories id ids to palette '
              'info object seg segmentation semantic mapping colormap labelmap classmap'.split())
 _said = {'class', 'classes', 'label', 'labels', 'name', 'names', 'code', 'codes', 'category', 'categories', 'palette', 'colormap', 'labelmap', 'classmap'}
-_of_colors = {'color', 'colors', 'colour', 'colours', 'palette', 'colormap', 'map', 'rgb'} # a file called so names classes if it has names
+_of_colors = {'color', 'colors', 'colour', 'colours', 'palette', 'colormap', 'map', 'rgb'} # a file called so names classes if it has names and colours
 _known = {'labelmap', 'classdict', 'classnames', 'labelnames', 'codes', 'id2label', 'objectinfo', 'data', 'dataset', 'meta', 'config', 'obj'}
 _others = ('data', 'dataset', 'meta', 'config') # may be anything
 _files = {'train', 'val', 'valid', 'test', 'image', 'images', 'mask', 'masks', 'file', 'files'}
@@ -205,7 +207,7 @@ def is_names_file(
     if end not in ('.txt', '.csv', '.tsv', *_readers): return False
     parts = re.findall('[a-z]+', re.sub('id2label', 'label', stem))
     known = ''.join(parts) in _known and (end in _readers or ''.join(parts) not in (*_others, 'obj'))
-    return known or bool(parts) and set(parts) <= _words and bool(set(parts) & _said) or bool(parts) and set(parts) <= _of_colors
+    return known or bool(parts) and (set(parts) <= _words and bool(set(parts) & _said) or set(parts) <= _of_colors)
 
 def _nearly_names_file(path):
     "Whether some words of a file's name are of that kind, `camvid_classes.txt`."
@@ -215,8 +217,9 @@ def _nearly_names_file(path):
 def _try_names(path):
     "What a file says, or `None` if it names no classes after all."
     if set(re.findall('[a-z]+', path.stem.lower())) <= _of_colors:
-        try: return o if (o := read_names(path)).colors else None
+        try: names = read_names(path)
         except PixsegError: return None
+        return names if names.colors else None
     if path.suffix.lower() in _sure:
         first = (code_lines(path, gaps=True) or [''])[0]
         ends = [Path(o).suffix.lower() for o in re.split(r'[\s,;]+', first)]
