@@ -213,6 +213,14 @@ def test_a_full_disk_is_a_line_for_each_file(model, tmp_path, monkeypatch, what,
     assert sorted(p.name for p in written) == sorted(n for n in left if n.endswith('.png'))
 
 
+def test_a_table_counts_every_mask_though_other_results_fail(model, tmp_path, monkeypatch):
+    files = [photo(tmp_path/'in'/f'{i}.jpg', i) for i in range(2)]
+    full_disk(monkeypatch, '_overlay')
+    written,failed = predict_files(model, files, tmp_path/'out', with_overlay=True, polygons='coco', table=tmp_path/'t.csv')
+    assert (len(written), len(failed), len((tmp_path/'t.csv').read_text().splitlines())) == (2, 2, 3)
+    assert (tmp_path/'out'/'annotations.coco.json').exists()
+
+
 def test_a_batch_too_large_for_the_memory_is_done_one_by_one(model, tmp_path, monkeypatch):
     files = [photo(tmp_path/'in'/f'{i}.jpg', i) for i in range(5)]
     real = run_predict.predict_masks

@@ -367,3 +367,8 @@ def test_a_folder_without_names_is_judged_by_the_models(tmp_path, said):
     assert evaluate(net, root)['confusion'] == named and any("taken as the model's, Sky, " in o for o in said.all())
     net.labels = Labels(labels.names[:3])
     with pytest.raises(PixsegError, match='has the values? .*3'): evaluate(net, root)
+
+
+@pytest.mark.parametrize('nothing', [[], ([], [])])
+def test_no_pairs_at_all_are_refused_in_words(nothing):
+    with pytest.raises(PixsegError, match='there are no photographs'): open_source(nothing)

@@ -102,7 +102,7 @@ def _pairs(imgs, masks, names=None):
 # %% ../../nbs/io/sources.ipynb #cf7055e5
 def _short_names(paths):
     "A name for each path: without its ending and the folders that all share, if that leaves them different."
-    if not all(isinstance(p, Path) for p in paths): return [str(i) for i in range(len(paths))]
+    if not paths or not all(isinstance(p, Path) for p in paths): return [str(i) for i in range(len(paths))]
     full = [Path(os.path.abspath(p)) for p in paths]
     home = os.path.commonpath([p.parent for p in full])
     below = [p.relative_to(home) for p in full]
@@ -282,7 +282,7 @@ def _opened(source, labels, label_func, colors, **how):
                           "or (photographs, masks) as lists")
     imgs,masks = (_frames(o, what) for o,what in zip(source, ('photographs', 'masks')))
     pairs = _pairs([_path(o) for o in imgs], [_path(o) for o in masks], _short_names([_path(o) for o in imgs]) if imgs else None)
-    form = f"{len(pairs)} photographs in memory" if in_memory(pairs) else f"a list of {len(pairs)} pairs"
+    form = f"{len(pairs)} photograph{'s'*(len(pairs) != 1)} in memory" if in_memory(pairs) else f"a list of {len(pairs)} pairs"
     return _data_set(dict(train=pairs), form, colors or labels, **how)
 
 # %% ../../nbs/io/sources.ipynb #571c045a
