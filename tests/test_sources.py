@@ -304,7 +304,7 @@ def test_runs_are_neighbours():
 
 
 def test_a_single_photograph_cannot_be_split():
-    with pytest.raises(PixsegError, match='1 photographs in memory has no split .val.'): divide(open_source((IMGS[:1], MASKS[:1]), TWO))
+    with pytest.raises(PixsegError, match='1 photograph in memory has no split .val.'): divide(open_source((IMGS[:1], MASKS[:1]), TWO))
 
 
 def test_a_folder_without_val_has_one_drawn(tmp_path, said):
