@@ -84,7 +84,7 @@ def _known_names(root, found, rows, said, names):
 
 def _from(names):
     "Where class names come from, in words."
-    if names is None: return 'numbered by the values in the masks, for there is no codes.txt or the like'
+    if names is None: return 'without names, for there is no codes.txt or the like'
     return names.origin if names.origin == 'given' or names.origin.startswith("CamVid's") else f'from {names.origin}'
 
 # %% ../../nbs/io/folder.ipynb #a3e4857e
