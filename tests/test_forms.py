@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from pixseg.io.annotations import Entry, Found, Photos, Tree, add_ring, clean, only_boxes, read_cvat, read_labelme, read_runs, read_studio, read_supervisely, read_via, read_voc, read_yolo, split_of
-from pixseg.io.forms import Annotated, class_names, find_annotations
+from pixseg.io.forms import Annotated, find_annotations, shape_names
 from pixseg.io.folder import open_folder
 from pixseg.io.images import BadImage, MARK, is_marked, save_mask
 from pixseg.io.polygons import mask_polygons, object_ids, one_ring, simplify, to_coco, to_geojson, to_labelme, to_yolo, yolo_names
@@ -670,7 +670,7 @@ def test_readers_alone(tmp_path):
     found,entry = Found('x', ['a']),Entry(tmp_path/'a.json', 'a.jpg', None, None, [])
     add_ring(found, entry, 'a', BOX)
     add_ring(found, entry, 'a', [1,2])
-    assert len(entry.areas) == 1 and len(found.faults) == 1 and class_names(found)[1] == {'a':1}
+    assert len(entry.areas) == 1 and len(found.faults) == 1 and shape_names(found)[1] == {'a':1}
     assert clean('.\\a\\b.jpg') == 'a/b.jpg' and split_of('x/test_images') == 'test'
 
 

@@ -913,7 +913,7 @@ def say_no_masks(
     dirs,lost = [p.name for p in there if p.is_dir()],[img for rows in (layout.lone if layout else {}).values() for _,img in rows]
     real = [img for img in lost if not is_marked(img)]
     if up := _higher(root) or _annotated_above(root, real): return _wants(root, up)
-    if not there: return f"{root} is empty: put train/ and trainannot/ into it, or fetch CamVid with `pixseg data get`"
+    if not there: return f"{root} is empty: put photographs and masks into it, in images/ and masks/ under the same names, or fetch CamVid with `pixseg data get`"
     lone = next((d for s in _splits for d in dirs if _meaning(d) == _Meaning(s)), None)
     photos = next((d for d in dirs if _sure(d).role == 'photo'), None)
     if lone and not photos:
