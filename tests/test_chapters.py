@@ -23,7 +23,7 @@ def refused(call, words, error=PixsegError):
     assert words in str(e.value) and '\n' not in str(e.value), str(e.value)
 
 
-# 00_labels
+# 01_labels
 
 @pytest.mark.parametrize('args,words', [
     ((['Road', 'Sky', 'Road'],), "'Road' comes twice"),
@@ -101,7 +101,7 @@ def test_default_colours_are_distinct_and_no_mark():
     assert len(set(colors)) == 256 and not {(0,0,0), (255,0,255)} & set(colors)
 
 
-# 01_show
+# 02_show
 
 @pytest.mark.parametrize('mask,words', [
     (IMG, 'shape (H,W) but this has (60, 80, 3)'),
@@ -155,7 +155,7 @@ def test_a_grid_leaves_the_place_of_a_missing_example_empty():
     assert [o.get_text() for o in fig.legends[0].get_texts()] == ['Sky', 'Building']
 
 
-# 03_unet
+# 04_unet
 
 @pytest.mark.parametrize('settings,words', [
     (dict(head=2), 'odd kernel'), (dict(depth=0), 'depth is 0'), (dict(fold=0), 'fold is 0'), (dict(width=8.), 'width is 8.0'),
@@ -190,7 +190,7 @@ def test_tracing_leaves_the_network_as_it_came():
     assert u_levels(trace_shapes(UNet(3, width=4, depth=2, fold=2), (32, 32)))[-1] == 0
 
 
-# 05_loss
+# 07_loss
 
 @pytest.mark.parametrize('targ,more,words', [
     (torch.full((1, 4, 4), 11), {}, 'holds 11, but the model has 11 outputs'),
@@ -204,7 +204,7 @@ def test_a_loss_that_would_mislead_is_refused(targ, more, words): refused(lambda
 def test_class_weights_that_mean_nothing_are_refused(counts, how, words): refused(lambda: class_weights(counts, how), words)
 
 
-# 06_metrics
+# 09_metrics
 
 @pytest.mark.parametrize('call,words', [
     (lambda t: confusion(t[:,:-1], t, 3, void=3), 'resize the logits'),
