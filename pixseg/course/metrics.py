@@ -62,10 +62,10 @@ def unweighted(cm): return iou(cm).nanmean()
 @weighted.wrong('0 times nan is nan')
 def spoilt(cm): return (cm.sum(1)/cm.sum()*iou(cm)).sum()
 
-# %% ../../nbs/solutions/09_metrics.ipynb #4ed27965
+# %% ../../nbs/solutions/09_metrics.ipynb #91842606
 @weighted.check
 def check_weighted(answer):
-    for cm in ([[2, 0], [1, 1]], [[50, 10], [5, 35]], [[80, 15, 0], [0, 5, 0], [0, 0, 0]]):
+    for cm in ([[6, 0], [1, 1]], [[50, 10], [5, 35]], [[80, 15, 0], [0, 5, 0], [0, 0, 0]]):
         cm = torch.tensor(cm)
         got,where = float(answer(cm)),f'for {cm.tolist()}'
         ask(got == got, f'{where} you have nan: class {len(cm)-1} is in neither truth nor prediction, and 0 times nan is nan')
@@ -97,14 +97,14 @@ def void_judged(pred, targ, void, reach): return edge_accuracy(pred, targ, -1, r
 @edges.wrong('`reach` 1 and 2')
 def neighbours_only(pred, targ, void, reach): return edge_accuracy(pred, targ, void, 1)
 
-# %% ../../nbs/solutions/09_metrics.ipynb #341d40f9
+# %% ../../nbs/solutions/09_metrics.ipynb #184220f4
 @edges.check
 def check_edges(answer):
     row = np.array([[0, 0, 0, 1, 1]], np.uint8)
-    equal(answer(np.array([[1, 0, 1, 1, 1]], np.uint8), row, 9, 1), .5, 'for targ [[0, 0, 0, 1, 1]], pred [[1, 0, 1, 1, 1]], reach 1')
     flat = np.zeros_like(row)
     got = float(answer(flat, row, 9, 1))
     ask(got == .5, f'for targ [[0, 0, 0, 1, 1]] and pred all 0 you have {got}: edges of the prediction do not count, a network that sees nothing would be judged nowhere. Take those of `targ`')
+    equal(answer(np.array([[1, 0, 1, 1, 1]], np.uint8), row, 9, 1), .5, 'for targ [[0, 0, 0, 1, 1]], pred [[1, 0, 1, 1, 1]], reach 1')
     got = float(answer(flat, np.array([[0, 0, 9, 9, 9]], np.uint8), 9, 1))
     ask(got == 1, f'for targ [[0, 0, 9, 9, 9]] with void 9 and pred all 0 you have {got}: void pixels are not judged, and the one beside them is right')
     mask = scene()[1]
