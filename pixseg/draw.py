@@ -60,9 +60,9 @@ def class_squares(
     pal,names = labels.palette(),dict(enumerate(labels.names))
     return [square(pal[i], names.get(i, f'{i}: no class')) for i in np.unique(ids).tolist()]
 
-# %% ../nbs/helpers/draw.ipynb #9bc74ffa
+# %% ../nbs/helpers/draw.ipynb #15d43878
 legend_style = dict(frameon=False, fontsize=10, handlelength=1, handleheight=1, labelspacing=0.35)
-_line = 16. # height of a legend's line in points, with what is between two
+_line = 14. # height of a legend's line in points, with what is between two
 
 def side_legend(
     ax, # matplotlib axes with an image
