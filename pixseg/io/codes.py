@@ -77,7 +77,7 @@ def checked_colors(
     for c in colors:
         if len(c)!=3 or any(v!=int(v) or not 0<=v<=255 for v in c):
             raise PixsegError(f"colour {tuple(c)} is not three whole numbers 0..255: multiply colours in 0..1 by 255")
-    return tuple(tuple(int(v) for v in c) for c in colors)
+    return tuple((int(r), int(g), int(b)) for r,g,b in colors)
 
 # %% ../../nbs/io/codes.ipynb #f8c61923
 CAMVID_COLORS = dict(Sky=(128,128,128), Building=(128,0,0), Pole=(192,192,128), Road=(128,64,128), Sidewalk=(0,0,192),
