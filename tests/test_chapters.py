@@ -5,7 +5,7 @@ import torch
 
 from pixseg.io.names import write_codes
 from pixseg.labels import CAMVID, CAMVID32, MERGE32, Labels, PixsegError, read_codes
-from pixseg.loss import class_weights, masked_ce
+from pixseg.loss import masked_ce
 from pixseg.metrics import accuracy, confusion, report
 from pixseg.show import class_shares, color_mask, error_map, overlay, show_errors, show_grid, to_ids
 from pixseg.trace import trace_shapes, u_levels

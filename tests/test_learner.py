@@ -23,7 +23,7 @@ from pixseg.io.streets import draw_streets
 from pixseg.labels import Labels, PixsegError
 from pixseg.fit import fused_adamw, SegLearner, SplitDecay, training_dtype
 from pixseg.learner import seg_learner
-from pixseg.loss import SegLoss
+from pixseg.rare import SegLoss
 from pixseg.unet import UNet
 
 two = Labels(('dark', 'light', 'void'), void=2)
