@@ -5,10 +5,9 @@
 # %% auto #0
 __all__ = ['log_probs', 'mean_cost', 'masked_ce']
 
-# %% ../nbs/07_loss.ipynb #ef03e05e
-import torch
+# %% ../nbs/07_loss.ipynb #408833d1
 import torch.nn.functional as F
-from torch import nn, Tensor
+from torch import Tensor
 
 from .labels import PixsegError
 from .targets import bad_id, fit_together
