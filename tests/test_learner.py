@@ -26,8 +26,8 @@ from pixseg.io.streets import draw_streets
 from pixseg.labels import Labels, PixsegError
 from pixseg.fit import fused_adamw, SegLearner, SplitDecay, training_dtype
 from pixseg.learner import seg_learner
-from pixseg.loss import SegLoss
 from pixseg.modelfile import load_model
+from pixseg.rare import SegLoss
 from pixseg.unet import UNet
 from pixseg.weights import borrow, copy_in_order, load_encoder_weights, make_encoder
 
