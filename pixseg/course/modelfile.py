@@ -98,7 +98,8 @@ writer = Exercise('modelfile.3', 45, ['Collect the bytes of all arrays one after
 
 @writer.solution
 def pack(arrays, card):
-    header,body = {'__metadata__': {'pixseg': json.dumps(card)}},b''
+    header:dict = {'__metadata__': {'pixseg': json.dumps(card)}}
+    body = b''
     for name,a in arrays.items():
         data = np.ascontiguousarray(a, '<f4').tobytes()
         header[name] = dict(dtype='F32', shape=list(a.shape), data_offsets=[len(body), len(body)+len(data)])
@@ -108,7 +109,8 @@ def pack(arrays, card):
 
 # %% ../../nbs/solutions/11_modelfile.ipynb #bb578e6d
 def _pack(arrays, card, order='little', shift=0, text=True):
-    header,body = {'__metadata__': {'pixseg': json.dumps(card) if text else card}},b''
+    header:dict = {'__metadata__': {'pixseg': json.dumps(card) if text else card}}
+    body = b''
     for name,a in arrays.items():
         header[name] = dict(dtype='F32', shape=list(a.shape), data_offsets=[shift+len(body), shift+len(body)+a.nbytes])
         body += a.astype('<f4').tobytes()
