@@ -32,7 +32,7 @@ from ..predict import best_class, predict_masks, predict_tiled
 from .results import is_prediction, join_coco, refuse_overwrite, save_json, save_overlay, save_picture, save_probs, save_table, share_row
 from ..show import overlay
 from ..trace import evaluating
-from ..uncertainty import predict_probs
+from ..calibration import predict_probs
 
 # %% ../../nbs/run/predict.ipynb #a98058aa
 def _same(o): return unicodedata.normalize('NFC', str(o)).casefold()
