@@ -81,14 +81,15 @@ def area(self:Sparsification)->float: # 1: as an oracle; 0: as chance
     return float(torch.trapezoid(y, x)-.5)/(.5-rate/2)
 
 @patch
-def plot(self:Sparsification, # noqa: F811
+def plot(self:Sparsification,
     ax=None, # matplotlib axes to draw on; None: a new figure
     label:str='', # the measure's name in the legend
     frame:bool=True, # also draw oracle and chance
 ): # the axes
     "Errors found against pixels checked."
     rate = float(self.value[:,1].sum()/self.value[:,0].sum())
-    return draw_search(*self.curve(), rate, ax, f'{label} (area {self.area:.2f})'.strip(), frame)
+    x,y = self.curve()
+    return draw_search(x, y, rate, ax, f'{label} (area {self.area:.2f})'.strip(), frame)
 
 # %% ../nbs/14_uncertainty.ipynb #ca079578
 _drops = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
