@@ -24,7 +24,7 @@ _home = {
     'learner': 'seg_learner',
     'modelfile': 'save_model load_model',
     'predict': 'predict_mask',
-    'uncertainty': 'confidence',
+    'calibration': 'confidence',
     'run.config': 'RunConfig',
     'run.train': 'train_run',
     'run.predict': 'predict_files',

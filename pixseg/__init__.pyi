@@ -18,7 +18,7 @@ from .metrics import confusion as confusion, accuracy as accuracy, class_accurac
 from .learner import seg_learner as seg_learner
 from .modelfile import save_model as save_model, load_model as load_model
 from .predict import predict_mask as predict_mask
-from .uncertainty import confidence as confidence
+from .calibration import confidence as confidence
 from .run.config import RunConfig as RunConfig
 from .run.train import train_run as train_run
 from .run.predict import predict_files as predict_files

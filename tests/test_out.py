@@ -26,7 +26,7 @@ from pixseg.modelfile import make_card, save_model
 from pixseg.predict import predict_mask, predict_tiled
 from pixseg.run.predict import POLYGONS, predict_files
 from pixseg.run.results import MARK, is_prediction, join_coco, save_json, save_overlay, save_picture, save_probs, save_table, share_row
-from pixseg.uncertainty import predict_probs
+from pixseg.calibration import predict_probs
 from pixseg.unet import UNet
 
 LABELS = Labels(('sky', 'road', 'car', 'void'), void=3)

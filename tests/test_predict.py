@@ -18,6 +18,8 @@ from safetensors.torch import save, save_file
 from torch import nn
 
 from pixseg import modelfile
+from pixseg.calibration import (Reliability, best_temperature, confidence, fit_temperature, predict_probs, reliability,
+                                split_pixels)
 from pixseg.encoder import EncoderUNet
 from pixseg.io.export import export_onnx
 from pixseg.io.files import unique_names
@@ -29,8 +31,7 @@ from pixseg.predict import predict_logits, predict_mask, predict_tiled, tile_box
 from pixseg.run import predict as run_predict
 from pixseg.run.evaluate import evaluate
 from pixseg.run.predict import is_prediction, predict_files
-from pixseg.uncertainty import (Reliability, Sparsification, add_dropout, best_temperature, confidence, dropout_samples,
-                                entropy, fit_temperature, predict_probs, reliability, split_pixels)
+from pixseg.uncertainty import Sparsification, add_dropout, dropout_samples, entropy
 from pixseg.unet import UNet
 from pixseg.weights import check_encoder
 
@@ -519,7 +520,7 @@ import numpy as np
 from pathlib import Path
 from PIL import Image
 from pixseg import confidence, evaluate, load_model, predict_files, predict_mask
-from pixseg.uncertainty import reliability
+from pixseg.calibration import reliability
 root = Path(sys.argv[1])
 model = load_model('camvid-unet')
 predict_mask(model, np.zeros((48, 64, 3), np.uint8), size=(48, 64))

@@ -25,7 +25,7 @@ from pixseg.labels import CAMVID, Labels, PixsegError
 from pixseg.learner import seg_learner, seg_metrics
 from pixseg.modelfile import load_model, save_model
 from pixseg.predict import predict_mask
-from pixseg.uncertainty import confidence
+from pixseg.calibration import confidence
 from pixseg.unet import UNet
 from pixseg.web.explorer import FeatureExplorer
 from pixseg.web.monitor import TrainMonitor

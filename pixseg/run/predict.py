@@ -21,6 +21,7 @@ from fastcore.basics import patch
 from torch import nn
 
 from ..answer import best_class
+from ..calibration import predict_probs
 from ..io.bands import file_head
 from ..io.files import ahead, find_images, one_behind, same_size, tell, unique_names
 from ..io.geo import find_place, Place
@@ -33,7 +34,6 @@ from ..predict import predict_masks, predict_tiled
 from .results import is_prediction, join_coco, refuse_overwrite, save_json, save_overlay, save_picture, save_probs, save_table, share_row
 from ..show import overlay
 from ..trace import evaluating
-from ..uncertainty import predict_probs
 
 # %% ../../nbs/run/predict.ipynb #a98058aa
 def _same(o): return unicodedata.normalize('NFC', str(o)).casefold()

@@ -25,7 +25,7 @@ from ..io.reading import PhotoCode
 from ..labels import Labels, PixsegError
 from ..modelfile import load_model, read_card, shipped_models
 from ..show import class_shares
-from ..uncertainty import confidence
+from ..calibration import confidence
 from .viewer import MaskBrowser, read_script, Shown
 
 # %% ../../nbs/web/predict_app.ipynb #21db9ff3
