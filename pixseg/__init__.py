@@ -19,7 +19,7 @@ _home = {
     'trace': 'draw_unet',
     'unet': 'UNet',
     'encoder': 'EncoderUNet',
-    'loss': 'SegLoss class_weights',
+    'rare': 'SegLoss class_weights',
     'metrics': 'confusion accuracy class_accuracy iou mean_iou',
     'learner': 'seg_learner',
     'modelfile': 'save_model load_model',

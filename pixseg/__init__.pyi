@@ -13,7 +13,7 @@ from .data import seg_dls as seg_dls, SegAugment as SegAugment
 from .trace import draw_unet as draw_unet
 from .unet import UNet as UNet
 from .encoder import EncoderUNet as EncoderUNet
-from .loss import SegLoss as SegLoss, class_weights as class_weights
+from .rare import SegLoss as SegLoss, class_weights as class_weights
 from .metrics import confusion as confusion, accuracy as accuracy, class_accuracy as class_accuracy, iou as iou, mean_iou as mean_iou
 from .learner import seg_learner as seg_learner
 from .modelfile import save_model as save_model, load_model as load_model

@@ -16,7 +16,7 @@ from .data import normalize
 from .encoder import split_params
 from .fit import fused_adamw, SegLearner
 from .labels import Labels
-from .loss import class_weights, SegLoss
+from .rare import class_weights, SegLoss
 from .metrics import accuracy, ConfusionMatrix, mean_iou
 from .unet import UNet
 

@@ -12,7 +12,7 @@ from pixseg.labels import PixsegError
 ROOT = Path(__file__).resolve().parent.parent
 ALL = [e for chapter in chapters() for e in exercises(chapter).values()]
 SOLUTIONS = sorted((ROOT/'nbs'/'solutions').glob('*.ipynb'))
-NAMED = [p for p in sorted((ROOT/'nbs').glob('[0-9][0-9]_*.ipynb'))]
+NAMED = sorted((ROOT/'nbs').glob('[0-9][0-9]_*.ipynb'))
 
 
 def sources(path, kind): return [''.join(c['source']) for c in json.loads(path.read_text(encoding='utf-8'))['cells'] if c['cell_type'] == kind]

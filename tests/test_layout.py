@@ -14,7 +14,8 @@ from pixseg.io.images import MARK, save_mask
 from pixseg.io.layout import find_layout, Layout, say_no_masks
 from pixseg.io.names import find_names, is_names_file, read_names
 from pixseg.io.reading import ClassNames
-from pixseg.labels import code_lines, Labels, PixsegError, read_codes, void_ids
+from pixseg.io.codes import code_lines, void_ids
+from pixseg.labels import Labels, PixsegError, read_codes
 
 
 def draw(path, kind='photo'):

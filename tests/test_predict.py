@@ -18,7 +18,7 @@ from safetensors.torch import save, save_file
 from torch import nn
 
 from pixseg import modelfile
-from pixseg.encoder import EncoderUNet, check_encoder
+from pixseg.encoder import EncoderUNet
 from pixseg.io.export import export_onnx
 from pixseg.io.files import unique_names
 from pixseg.io.images import save_mask
@@ -32,6 +32,7 @@ from pixseg.run.predict import is_prediction, predict_files
 from pixseg.uncertainty import (Reliability, Sparsification, add_dropout, best_temperature, confidence, dropout_samples,
                                 entropy, fit_temperature, predict_probs, reliability, split_pixels)
 from pixseg.unet import UNet
+from pixseg.weights import check_encoder
 
 ROOT = Path(__file__).resolve().parent.parent
 LABELS = Labels(('sky', 'road', 'car', 'void'), void=3)

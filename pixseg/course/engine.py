@@ -12,6 +12,7 @@ import importlib
 import inspect
 import textwrap
 import traceback
+from collections.abc import Callable
 from importlib import resources
 from typing import NamedTuple
 
@@ -79,7 +80,8 @@ class Exercise:
     ):
         self.name,self.minutes,self.hints,self.value,self.project = name,minutes,list(hints),value,project
         self.returns,self.shown,self.wrongs = returns,0,[]
-        self.examine = self.answer = None
+        self.examine:Callable|None = None
+        self.answer:Callable|None = None
 
     def check(self, f):
         "Decorator: a function of the answer that raises `Off`, by `ask` or `equal`, at what is not right."

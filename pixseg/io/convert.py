@@ -28,7 +28,8 @@ from .polygons import to_coco, to_yolo, yolo_names
 from .reading import DataSet, Pair, PhotoCode
 from .shapes import fill_rings, ring, Shape, Shapes
 from .names import write_codes
-from ..labels import Labels, PixsegError, void_ids
+from .codes import void_ids
+from ..labels import Labels, PixsegError
 
 # %% ../../nbs/io/convert.ipynb #c009d7f9
 @contextmanager

@@ -19,7 +19,8 @@ from .files import IMAGE_TYPES
 from .images import BadImage
 from .reading import ClassNames, Problem
 from .shapes import Shape, Shapes, corners
-from ..labels import PixsegError, void_ids
+from .codes import void_ids
+from ..labels import PixsegError
 
 # %% ../../nbs/io/forms.ipynb #d57d6f3b
 class Annotated(NamedTuple):

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from .files import IMAGE_TYPES
 from .reading import ClassNames
-from ..labels import code_lines, Labels, PixsegError, void_ids
+from .codes import code_lines, void_ids
+from ..labels import Labels, PixsegError
 
 # %% ../../nbs/io/names.ipynb #d27dc5c1
 class _NoNames(PixsegError): pass

@@ -35,7 +35,7 @@ from torch.profiler import ProfilerActivity, profile
 # %% ../../nbs/lab/speed.ipynb #1d79f1c1
 from ..data import seg_dls
 from ..device import keep_memory
-from ..encoder import load_encoder_weights
+from ..weights import load_encoder_weights
 from ..fit import SegLearner
 from ..io.files import atomic
 from ..io.folder import find_labels, find_pairs

@@ -20,6 +20,7 @@ import torch
 from fastcore.basics import patch
 from torch import nn
 
+from ..answer import best_class
 from ..io.bands import file_head
 from ..io.files import ahead, find_images, one_behind, same_size, tell, unique_names
 from ..io.geo import find_place, Place
@@ -28,7 +29,7 @@ from ..io.polygons import to_coco, to_geojson, to_labelme
 from ..io.store import memory_limit
 from ..io.video import is_video, look_at_film, read_frames, write_film
 from ..labels import PixsegError
-from ..predict import best_class, predict_masks, predict_tiled
+from ..predict import predict_masks, predict_tiled
 from .results import is_prediction, join_coco, refuse_overwrite, save_json, save_overlay, save_picture, save_probs, save_table, share_row
 from ..show import overlay
 from ..trace import evaluating

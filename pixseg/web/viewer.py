@@ -27,12 +27,13 @@ from PIL import Image
 from torch.nn import Module
 from traitlets import Bytes, Dict, Float, Int, List, Unicode, validate
 
+from ..draw import to_ids
 from ..io.files import tell, unique_names
 from ..io.images import as_rgb, open_image, read_mask, save_mask
 from ..labels import Labels, PixsegError
 from ..metrics import accuracy, confusion, iou
 from ..run.results import MARK, refuse_overwrite
-from ..show import error_colors, error_names, to_ids, error_map, overlay, show_grid
+from ..show import error_colors, error_names, error_map, overlay, show_grid
 
 # %% ../../nbs/web/viewer.ipynb #0000000b
 def _mix(img, mask, labels, alpha, on):
