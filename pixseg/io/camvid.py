@@ -303,11 +303,13 @@ def get_camvid(
     url:str|None=None, # address or path of the zip archive; None: the public repository's, at a fixed commit
     progress:Callable|None=text_progress, # called with bytes so far and in all; None: silent
     manifest:dict[str,Row]|None=None, # the files by path; None: CamVid's
-)->Path: # folder that holds train/, trainannot/ and so on, verified
+    fetch:bool=True, # False: only look whether it is there
+)->Path|None: # folder that holds train/, trainannot/ and so on, verified; None if it is not there and should not be fetched
     "CamVid as prepared for SegNet: found or fetched, and verified. CC BY-NC 4.0, research use. Raises `PixsegError`."
     dest,rows = data_dest(dest),manifest or camvid_manifest()
     folder,required = (dest if (dest/'train').is_dir() else dest/'CamVid'),()
     if not (folder/'train').is_dir():
+        if not fetch: return None
         url,need = url or _camvid_url,sum(r.bytes for r in rows.values())
         if progress: print(f"CamVid (CC BY-NC 4.0, research use) from {url} to {folder}", file=sys.stderr)
         _get(folder, url, zipfile.is_zipfile, lambda a,d: _unpack_zip(a, d, rows), need, progress)
