@@ -11,7 +11,6 @@ __all__ = ['common', 'worst', 'window', 'commonest', 'commonest_count', 'commone
 import numpy as np
 
 from .engine import ask, equal, Exercise, scene
-from ..labels import CAMVID
 
 # %% ../../nbs/solutions/00_first_mask.ipynb #dc607b49
 common = Exercise('first_mask.1', 5, ['`np.unique(mask, return_counts=True)` gives the numbers that are there, and how often each.',
