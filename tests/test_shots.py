@@ -24,7 +24,7 @@ CELLS = dict(
     viewer="MaskBrowser([o for o,_ in streets], partial(confidence, net), [o for _,o in streets], labels=net.labels, names=[f'street {i}' for i in range(4)])",
     monitor='monitor',
     explorer='FeatureExplorer(net, *streets[0])',
-    predict_app="PredictApp(net, {'a street':streets[0][0]})")
+    predict_app="app = PredictApp(net, {'a street':streets[0][0]})\napp.pick.value = 'a street'\napp")
 SIGN = dict(viewer='.pv-canvas', monitor='svg[aria-label^="training loss"]', explorer='.px-explorer .sheet img', predict_app='.pv-canvas')
 
 
