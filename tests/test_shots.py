@@ -13,10 +13,10 @@ import torch
 from functools import partial
 from pixseg import FeatureExplorer, MaskBrowser, PredictApp, TrainMonitor, UNet, confidence, draw_street, draw_streets, load_model, save_model, seg_dls, seg_learner
 torch.manual_seed(0)
-dls = seg_dls(draw_streets('streets', train=80, val=8, test=4), crop=(64, 96), bs=8, device='cpu')
+dls = seg_dls(draw_streets('streets', train=160, val=20, test=4), crop=(64, 96), bs=8, device='cpu')
 learn = seg_learner(dls, UNet(dls.labels.n))
 monitor = TrainMonitor(n=4)
-with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(4, 6e-3, cbs=monitor)
+with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(6, 6e-3, cbs=monitor)
 net = load_model(save_model('net.safetensors', learn.model, dls.labels, dls.size))
 streets = [draw_street(s) for s in (458, 439, 485, 590)]
 """
@@ -38,6 +38,7 @@ def test_shots(browser, lab): # noqa: F811
     page.wait_for_function('window.jupyterapp?.shell.currentWidget?.content?.widgets?.length > 0 '
                            '&& window.jupyterapp.shell.currentWidget.sessionContext.isReady', timeout=60000)
     page.evaluate("() => { window.jupyterapp.commands.execute('application:toggle-left-area') }")
+    page.add_style_tag(content='.Toastify { display: none }') # Lab asks whether to tell news
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
     for _ in range(12000):
         if (work/'done').exists(): break
