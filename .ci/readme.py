@@ -31,14 +31,14 @@ def markdown_table(html: str) -> str:
     return '\n'.join([rows[0], '|---'*rows[0].count(' | ')+'|---|', *rows[1:]])+'\n' if rows else ''
 
 
-def output_markdown(out: dict, name: str, figures: dict) -> str:
-    "One output of a cell as markdown; pictures are collected in `figures` by file name."
+def output_markdown(out: dict, name: str, figures: dict, alt: str = '') -> str:
+    "One output of a cell as markdown; pictures are collected in `figures` by file name, and described by the cell's `#| fig-alt:`."
     if out['output_type'] == 'stream': return f"```\n{text(out['text']).rstrip()}\n```\n"
     data = out.get('data', {})
     for mime, ext in (('image/png', 'png'), ('image/jpeg', 'jpg')):
         if mime in data:
             figures[f'{name}.{ext}'] = base64.b64decode(text(data[mime]))
-            return f'![](nbs/images/{name}.{ext})\n'
+            return f'![{alt}](nbs/images/{name}.{ext})\n'
     if 'text/html' in data: return markdown_table(text(data['text/html']))
     if 'text/markdown' in data: return text(data['text/markdown']).rstrip()+'\n'
     return f"```\n{text(data['text/plain']).rstrip()}\n```\n" if 'text/plain' in data else ''
@@ -50,7 +50,8 @@ def cell_markdown(i: int, cell: dict, figures: dict) -> list[str]:
     if HIDDEN.search(source): return []
     code = '\n'.join(line for line in source.split('\n') if not line.startswith('#|')).strip()
     shown = [f'```python\n{code}\n```\n'] if code and not re.search(r'^#\| *echo: *false', source, re.M) else []
-    return shown+[o for k, out in enumerate(cell['outputs']) if (o := output_markdown(out, f'index-{i:02d}-{k}', figures))]
+    alt = re.search(r'^#\| *fig-alt: *"(.*)"', source, re.M)
+    return shown+[o for k, out in enumerate(cell['outputs']) if (o := output_markdown(out, f'index-{i:02d}-{k}', figures, alt[1] if alt else ''))]
 
 
 def readme() -> tuple[str, dict]:
@@ -58,8 +59,8 @@ def readme() -> tuple[str, dict]:
     cells, figures = json.loads((ROOT/'nbs'/'index.ipynb').read_text(encoding='utf-8'))['cells'], {}
     parts = [part for i, cell in enumerate(cells) for part in cell_markdown(i, cell, figures)]
     body = '\n'.join(parts)
-    # a chapter's link is relative to nbs/ in the notebook and to the root in the README
-    body = re.sub(r'\]\(((?:\w+/)*\w+\.ipynb)\)', r'](nbs/\1)', body)
+    # a link to a chapter or a picture is relative to nbs/ in the notebook and to the root in the README
+    body = re.sub(r'\]\(((?!nbs/)(?:\w+/)*\w+\.(?:ipynb|jpg|png))\)', r'](nbs/\1)', body)
     return '<!-- made from nbs/index.ipynb by `make readme`; edit the notebook -->\n\n'+body, figures
 
 

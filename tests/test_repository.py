@@ -7,6 +7,7 @@ import subprocess
 import sys
 from configparser import ConfigParser
 from graphlib import TopologicalSorter
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,7 @@ def test_every_public_name_is_in_a_lesson():
     modules,missing = sorted((ROOT/'pixseg').rglob('[a-z]*.py')),[]
     lent = {(m, name) for p in modules for m,name in imports(p)}
     for module in modules:
+        if module.parent.name == 'course': continue # exercises are found by number; test_course asks each of them
         names = re.search(r'^__all__ = \[(.*?)\]', module.read_text(encoding='utf-8'), re.S | re.M)
         if room(module_name(module).removeprefix('pixseg.')) == 'course': continue # tests/test_course.py hands every exercise its answers
         shown = tests if room(module_name(module).removeprefix('pixseg.')) != 'front' or module.stem in HELPERS else lessons
@@ -258,13 +260,34 @@ def test_chapters_follow_each_other():
         assert found and found[1] == after.name, f'{path.name}: {last}'
 
 
+def test_the_map_of_the_course_is_true():
+    "What the front page draws and lists: every chapter, in order, with the minutes that it gives itself; two paths of notebooks that exist."
+    spec = spec_from_file_location('minutes', ROOT/'.ci'/'minutes.py')
+    minutes = module_from_spec(spec)
+    spec.loader.exec_module(minutes)
+    course = json.loads(minutes.FILE.read_text(encoding='utf-8'))
+    assert [o['file'] for o in course['chapters']] == [p.stem for p in CHAPTERS]
+    assert {o['file']: o['reading'] for o in course['chapters']} == {p.stem: minutes.reading(p) for p in CHAPTERS}, 'run `python .ci/minutes.py --reading`'
+    assert [f for path in ('understand', 'use') for f in course[path] if not (NBS/f'{f}.ipynb').is_file()] == []
+    assert course['understand'] == [p.stem for p in CHAPTERS[:-1]]
+    saved = ''.join(s for s in outputs(NBS/'index.ipynb'))
+    for o in course['chapters']: # the front page was run after that
+        row = re.search(rf"^\| {o['file'][:2]} \| \[{re.escape(o['title'])}\]\({o['file']}\.ipynb\) \|.*$", saved, re.M)
+        assert row and f"| {o['reading']} min |" in row[0] and (not o['seconds'] or f"| {o['seconds']} s |" in row[0]), f"run nbs/index.ipynb: {o['file']}"
+
+
 # Links
+
+def outputs(path):
+    "Markdown among a notebook's saved outputs."
+    return [''.join(o['data']['text/markdown']) for c in json.loads(path.read_text(encoding='utf-8'))['cells'] for o in c.get('outputs', []) if 'text/markdown' in o.get('data', {})]
+
 
 def targets(path):
     "What a notebook's text and saved outputs link to on this disk, without the part behind #."
     nb = json.loads(path.read_text(encoding='utf-8'))
     texts = [''.join(c['source']) for c in nb['cells'] if c['cell_type'] == 'markdown']
-    texts += [''.join(o['data']['text/markdown']) for c in nb['cells'] for o in c.get('outputs', []) if 'text/markdown' in o.get('data', {})]
+    texts += outputs(path)
     found = [t for s in texts for t in re.findall(r'\]\(([^)\s]+)\)', s)+re.findall(r'(?:src|href)="([^"]+)"', s)]
     return [t.split('#')[0] for t in found if not re.match(r'\w+:|#', t)]
 
@@ -274,7 +297,7 @@ def test_links_lead_somewhere(path):
     assert [t for t in targets(path) if not (path.parent/t).exists()] == []
     text = '\n'.join(cells(path, 'markdown'))
     assert re.findall(r'colab\.research\.google\.com/github/[\w-]+/[\w-]+/blob/main/nbs/([\w/]+\.ipynb)', text.replace('badge', ''))[:1] in ([], [relative(path)])
-    assert [o for o in re.findall(r'blob/main/(nbs/[\w/]+\.ipynb)', text) if not (ROOT/o).is_file()] == []
+    assert [o for o in re.findall(r'blob/main/(nbs/[\w/]+\.ipynb)', '\n'.join([text, *outputs(path)])) if not (ROOT/o).is_file()] == []
     assert re.findall(r'(?<!\[)\b[Cc]hapters? \d+\w?\b|`\d\d[a-z]?_\w+(?:\.ipynb)?`', text) == [], 'name a chapter by a link: numbers move'
 
 

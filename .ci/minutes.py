@@ -1,0 +1,72 @@
+"""How long the course takes, into pixseg/results/course.json: minutes of reading, and measured seconds.
+
+    python .ci/minutes.py            # runs every chapter and every solution, each in an empty folder
+    python .ci/minutes.py 04_unet    # only these
+    python .ci/minutes.py --reading  # minutes of reading only; nothing is run
+
+Afterwards nbs/index.ipynb has to be run and `make readme` called: both show these figures. Measure on a machine that does nothing else.
+"""
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FILE = ROOT/'pixseg'/'results'/'course.json'
+
+
+def sources(path, kind): return [''.join(c['source']) for c in json.loads(path.read_text(encoding='utf-8'))['cells'] if c['cell_type'] == kind]
+
+
+def said(path, pattern):
+    "A number that a notebook says in its first two cells of text, or None."
+    found = re.search(pattern, ' '.join(sources(path, 'markdown')[:2]))
+    return int(found[1]) if found else None
+
+
+def reading(path):
+    "Minutes of reading: what a notebook says of itself; where it says nothing, its words and lines of code, to five minutes."
+    words = sum(len(re.sub(r'\]\([^)]*\)', '', s).split()) for s in sources(path, 'markdown'))
+    lines = sum(1 for s in sources(path, 'code') for line in s.split('\n') if line.strip())
+    return said(path, r'[Rr]eading\D{0,20}(\d+) minutes') or max(5, 5*round((words/200+lines/20)/5))
+
+
+def seconds(path):
+    "Seconds of a run from an empty folder, imports and all; an error in a cell is raised."
+    import nbformat
+    from nbclient import NotebookClient
+    with tempfile.TemporaryDirectory() as folder:
+        client = NotebookClient(nbformat.read(path, 4), timeout=1800, kernel_name='python3', resources={'metadata': {'path': folder}})
+        start = time.time()
+        client.execute()
+        return round(time.time()-start)
+
+
+def measure(path, told=True):
+    "Seconds, printed; said so where the notebook tells its readers something else."
+    took = seconds(path)
+    promised = said(path, r'running\D{0,20}(\d+) seconds') if told else None
+    odd = promised is not None and abs(took-promised) > max(5, .5*promised)
+    print(f'{path.relative_to(ROOT)}: {took} s'+f', but it says {promised}: change its opening'*odd, flush=True)
+    return took
+
+
+def main(argv):
+    course,only = json.loads(FILE.read_text(encoding='utf-8')),[a for a in argv if not a.startswith('-')]
+    os.environ['PYTHONPATH'] = str(ROOT)
+    for o in course['chapters']: # the wings' minutes are of their first pages, and written by hand
+        path = ROOT/'nbs'/f"{o['file']}.ipynb"
+        if not path.is_file() or only and path.stem not in only: continue
+        o['reading'] = reading(path)
+        if '--reading' in argv: continue
+        o['seconds'],solved = measure(path),path.parent/'solutions'/path.name
+        if solved.is_file(): o['solutions'] = measure(solved, told=False)
+    if '--reading' not in argv and not only: course['measured'] = f'{os.cpu_count()} CPU cores, {date.today()}'
+    FILE.write_text(json.dumps(course, indent=1, ensure_ascii=False)+'\n', encoding='utf-8')
+
+
+if __name__ == '__main__': main(sys.argv[1:])
