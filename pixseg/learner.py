@@ -12,7 +12,7 @@ import torch
 from fastai.learner import Metric
 from torch import nn, Tensor
 
-from .data import normalize
+from .loader import normalize
 from .encoder import split_params
 from .fit import fused_adamw, SegLearner
 from .labels import Labels
