@@ -16,8 +16,8 @@ from fastai.torch_core import norm_bias_params, set_seed, TensorImage
 from torch import nn, Tensor
 
 import fresh
-from pixseg import data as data_module, fit as fit_module, weights as weights_module
-from pixseg.data import default_crop, default_scale, LabelledMask, make_dls, seg_dls, SegAugment, SegDL, ToInput
+from pixseg import fit as fit_module, loader as loader_module, weights as weights_module
+from pixseg.data import default_crop, default_scale, make_dls, seg_dls, SegAugment
 from pixseg.device import memory_format, pick_device, pick_precision
 from pixseg.encoder import EncoderUNet, freeze_encoder, split_params
 from pixseg.io.folder import block_split, find_labels, find_pairs
@@ -26,6 +26,7 @@ from pixseg.io.streets import draw_streets
 from pixseg.labels import Labels, PixsegError
 from pixseg.fit import fused_adamw, SegLearner, SplitDecay, training_dtype
 from pixseg.learner import seg_learner
+from pixseg.loader import LabelledMask, SegDL, ToInput
 from pixseg.modelfile import load_model
 from pixseg.rare import SegLoss
 from pixseg.unet import UNet
@@ -227,7 +228,7 @@ def test_a_gpu_comes_with_its_index(monkeypatch):
 
 def test_loaders_give_an_index_to_the_device_they_are_told(monkeypatch):
     told, places = [], []
-    monkeypatch.setattr(data_module, 'pick_device', lambda d: told.append(d) or torch.device('cpu'))
+    monkeypatch.setattr(loader_module, 'pick_device', lambda d: told.append(d) or torch.device('cpu'))
     monkeypatch.setattr(SegData, 'place', lambda self, device: places.append(device))
     make_dls(frames(), frames(), bs=2, device='cuda')
     assert told == ['cuda'] and places == [torch.device('cpu')]*2
@@ -236,7 +237,7 @@ def test_loaders_give_an_index_to_the_device_they_are_told(monkeypatch):
 def test_no_channels_last_on_mps(monkeypatch):
     "Apple's BatchNorm gets it wrong: neither weights nor photographs may lie so there."
     assert memory_format('mps') == torch.contiguous_format and memory_format('cpu') == torch.channels_last
-    for module in (data_module, fit_module): # a CPU that has MPS' order
+    for module in (loader_module, fit_module): # a CPU that has MPS' order
         monkeypatch.setattr(module, 'memory_format', lambda device: memory_format('mps'))
     seen = []
     learn = seg_learner(make_dls(frames(), frames(), bs=2, device='cpu'), UNet(2, width=4, depth=1), weights=None)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pixseg.data import make_dls, seg_dls, ToInput
+from pixseg.data import make_dls, seg_dls
 from pixseg.encoder import EncoderUNet
 from pixseg.io import files
 from pixseg.io.bands import decode_upright, file_head, load_array, NeedsPackage, open_pillow, read_bands, tiff_pages, upright_size
@@ -26,6 +26,7 @@ from pixseg.io.streets import draw_street
 from pixseg.io.names import write_codes
 from pixseg.labels import CAMVID, PixsegError
 from pixseg.learner import seg_learner
+from pixseg.loader import ToInput
 from pixseg.modelfile import load_model, read_card, save_model
 from pixseg.predict import predict_mask
 from pixseg.run.predict import predict_files
