@@ -71,6 +71,14 @@ def test_a_chapter_asks_what_its_solutions_answer(path):
     assert f'solutions/{path.name}' in '\n'.join(sources(ROOT/'nbs'/path.name, 'markdown'))
 
 
+@pytest.mark.parametrize('path', SOLUTIONS, ids=lambda p: p.stem)
+def test_a_solutions_notebook_runs(path, monkeypatch, tmp_path):
+    "Every cell, one after the other; `make test` leaves these notebooks to this test, which imports nothing anew."
+    monkeypatch.chdir(tmp_path)
+    names = dict(__name__='__main__')
+    for source in sources(path, 'code'): exec(compile(source, path.name, 'exec'), names)
+
+
 def test_every_chapter_has_exercises(): assert [p.name for p in NAMED] == [p.name for p in SOLUTIONS]
 
 
