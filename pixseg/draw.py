@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['legend_style', 'to_ids', 'image_axes', 'square', 'class_squares', 'side_legend', 'same_length', 'grid_axes',
-           'show_column']
+           'show_column', 'wrong_text', 'draw_columns']
 
 # %% ../nbs/helpers/draw.ipynb #d7cd1c1e
 import math
@@ -119,3 +119,29 @@ def show_column(
         if names: ax.set_ylabel(name)
         if text is not None: ax.set_xlabel(text, fontsize=10)
     if title is not None: axs[0].set_title(title, fontsize=10)
+
+# %% ../nbs/helpers/draw.ipynb #86e6a910
+def wrong_text(
+    errors:np.ndarray, # 0 right, 1 wrong, 2 void, as `error_map` of the chapter makes it
+)->str: # as in "8.2% wrong"
+    "The share of labelled pixels that are wrong, in words."
+    labelled = (errors!=2).sum()
+    return f'{(errors==1).sum()/labelled:.1%} wrong' if labelled else 'all void'
+
+def draw_columns(
+    columns:list[dict], # examples: name of the row -> picture, all with the same names
+    texts:list, # as many texts, one below each example, or None
+    titles:list, # as many texts, one above each example, or None
+    masks:list, # masks whose classes the legend lists
+    labels:Labels, # whose ids these are
+    ncols:int=4, # examples side by side, at least 1
+): # the matplotlib figure
+    "Draw examples as columns of pictures, with a legend."
+    names,ncols = [*columns[0]],max(1, min(ncols, len(columns)))
+    fig,axs = grid_axes(len(columns), len(names), columns[0][names[0]].shape[:2], ncols)
+    for i,(column,text,title) in enumerate(zip(columns, texts, titles, strict=True)):
+        rows = [(name, picture, text if name==names[-1] else None) for name,picture in column.items()]
+        show_column(axs[i], rows, title, names=i%ncols==0)
+    ids = np.unique([i for o in masks for i in np.unique(to_ids(o))])
+    fig.legend(handles=class_squares(ids, labels), loc='outside right upper', **legend_style)
+    return fig
