@@ -10,21 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
-from .io.codes import (CAMVID32_COLORS, CAMVID_COLORS, PixsegError, PlainValues, check_moves, checked_colors,
-                             checked_names, checked_void, code_lines, known_colors, void_ids)
+from .io.codes import (CAMVID32_COLORS, CAMVID_COLORS, CheckedLabels, PixsegError, check_moves, checked_names,
+                             code_lines, known_colors, void_ids)
 
 # %% ../nbs/01_labels.ipynb #fdb22ac5
 @dataclass(frozen=True)
-class Labels(PlainValues):
+class Labels(CheckedLabels):
     "What the numbers in a mask mean: a name and a colour for every id, and which id, if any, is void."
     names:tuple[str,...] # one name per id, in id order, 1..256 of them, no two alike
     colors:tuple[tuple[int,int,int],...]|None=field(default=None, repr=False) # RGB 0..255 per id; None: a fixed palette
     void:int|None=None # the id that means "no label", 0..len(names)-1; None: every pixel has a label
-    def __post_init__(self):
-        names = checked_names(self.names)
-        void = checked_void(self.void, len(names))
-        for k,v in dict(names=names, colors=checked_colors(self.colors, len(names), void), void=void).items():
-            object.__setattr__(self, k, v) # the only way to set a field of a frozen dataclass
 
     def __len__(self)->int: return len(self.names) # void included
 
@@ -35,15 +30,13 @@ class Labels(PlainValues):
         if name not in self.names: raise KeyError(f"no class {name!r}: choose from {', '.join(self.names)}")
         return self.names.index(name)
 
-# %% ../nbs/01_labels.ipynb #54666d71
-CAMVID = Labels(tuple(CAMVID_COLORS), tuple(CAMVID_COLORS.values()), void=11)
+    def palette(self)->np.ndarray: # uint8 `(256,3)` RGB; rows past the last id are magenta
+        "The colour of every possible pixel value; magenta shouts where a value is no id."
+        pal = np.full((256,3), (255,0,255), np.uint8)
+        pal[:len(self)] = self.colors
+        return pal
 
-@patch
-def palette(self:Labels)->np.ndarray: # uint8 `(256,3)` RGB; rows past the last id are magenta
-    "The colour of every possible pixel value; magenta shouts where a value is no id."
-    pal = np.full((256,3), (255,0,255), np.uint8)
-    pal[:len(self)] = self.colors
-    return pal
+CAMVID = Labels(tuple(CAMVID_COLORS), tuple(CAMVID_COLORS.values()), void=11)
 
 # %% ../nbs/01_labels.ipynb #e2284806
 @patch(as_prop=True)
@@ -56,17 +49,25 @@ def classes(self:Labels)->tuple[str,...]: # `n` names
     "The names of the real classes in id order, void left out."
     return tuple(o for i,o in enumerate(self.names) if i!=self.void)
 
+@patch
+def void_last(self:Labels)->Labels: # same names and colours; real classes 0..n-1, void, if any, is n
+    "The same labels with void moved to the end, the order every model and metric here works in."
+    if self.void in (None, len(self)-1): return self
+    order = [i for i in range(len(self)) if i!=self.void]+[self.void]
+    return Labels([self.names[i] for i in order], [self.colors[i] for i in order], self.n)
+
 # %% ../nbs/01_labels.ipynb #4d9885c3
 def name_labels(
     names, # 1 to 256 class names, in id order
     void:int|None=None, # id of void; `None`: the class named Void, Unlabelled, Unlabeled or Ignore, if there is one
 )->Labels: # CamVid's names get CamVid's colours
     "Labels for names alone; raises `PixsegError` for names that cannot be labels."
-    names,said = list(names),void_ids(names) if void is None else [void]
+    names = checked_names(names)
+    said = void_ids(names) if void is None else [void]
     if len(said)>1:
         raise PixsegError(f"the list names two voids, {names[said[0]]!r} and {names[said[1]]!r}: rename all but one")
     void = said[0] if said else None
-    return Labels(names, known_colors(names, void) if len(names)<=256 else None, void)
+    return Labels(names, known_colors(names, void), void)
 
 def read_codes(
     path:str|Path, # text file, one class name a line; line 1 is id 0
@@ -83,7 +84,7 @@ def table(self:Labels,
     merge:dict[str,str]|None=None, # name here -> name there, where they differ
 )->np.ndarray: # uint8 `(256,)`: id here -> id in `to`; 255 where a value is no id here
     "A lookup table from these ids to those of `to`: `table[mask]` converts a uint8 mask. Raises `PixsegError`."
-    if len(to)==256>len(self): raise PixsegError("`to` has 256 ids, so 255 cannot mark strange values: drop a name")
+    if len(to)==256 and len(self)<256: raise PixsegError("`to` has 256 ids, so 255 cannot mark strange values: drop a name")
     there = {name:name for name in self}
     if self.void is not None and to.void is not None: # void is void, whatever it is called
         there[self.names[self.void]] = to.names[to.void]
@@ -102,10 +103,3 @@ _groups = dict(Sky='Sky', Building='Building Bridge Wall Tunnel Archway', Pole='
     Car='Car SUVPickupTruck Truck_Bus Train OtherMoving', Pedestrian='Pedestrian Child CartLuggagePram Animal',
     Cyclist='Bicyclist MotorcycleScooter', Void='Void')
 MERGE32 = {old:new for new,olds in _groups.items() for old in olds.split()}
-
-@patch
-def void_last(self:Labels)->Labels: # same names and colours; real classes 0..n-1, void, if any, is n
-    "The same labels with void moved to the end, the order every model and metric here works in."
-    if self.void in (None, len(self)-1): return self
-    order = [i for i in range(len(self)) if i!=self.void]+[self.void]
-    return Labels([self.names[i] for i in order], [self.colors[i] for i in order], self.n)

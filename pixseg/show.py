@@ -9,7 +9,7 @@ __all__ = ['error_names', 'error_colors', 'color_mask', 'overlay', 'show_mask', 
 # %% ../nbs/02_show.ipynb #e6dd8dae
 import numpy as np
 from numpy.typing import ArrayLike
-from .draw import class_squares, grid_axes, image_axes, legend_style, same_length, show_column, side_legend, square, to_ids
+from .draw import class_squares, draw_columns, image_axes, same_length, side_legend, square, to_ids, wrong_text
 from .io.images import open_image
 from .labels import Labels, PixsegError
 
@@ -84,11 +84,6 @@ def error_map(
 error_names = ('right', 'wrong', 'void')
 error_colors = np.array([(224,224,224), (232,62,12), (0,0,0)], np.uint8)
 
-def _wrong_text(errors):
-    "The share of labelled pixels that are wrong, in words."
-    labelled = (errors!=2).sum()
-    return f'{(errors==1).sum()/labelled:.1%} wrong' if labelled else 'all void'
-
 def show_errors(
     pred:ArrayLike, # `(H,W)` predicted class ids
     targ:ArrayLike, # `(H,W)` true class ids
@@ -100,7 +95,7 @@ def show_errors(
     errors = error_map(pred, targ, labels.void)
     ax = image_axes(error_colors[errors], ax)
     side_legend(ax, [square(error_colors[i], error_names[i]) for i in np.unique(errors)])
-    ax.set_title(_wrong_text(errors) if title is None else title)
+    ax.set_title(wrong_text(errors) if title is None else title)
     return ax
 
 # %% ../nbs/02_show.ipynb #a48243e1
@@ -113,15 +108,13 @@ def show_grid(
     ncols:int=4, # examples side by side, at least 1
 ): # the matplotlib figure; end the line with `;` in a notebook, or it is shown twice
     "Draw examples as columns: photo and mask, or with `preds` truth, prediction and errors."
-    cols,columns = same_length(imgs, masks, preds, titles),[]
-    for img,mask,pred,_ in zip(*cols, strict=True):
-        over,errors = overlay(img, mask, labels),None if pred is None else error_map(pred, mask, labels.void)
-        if pred is None: columns.append([('photo', open_image(img), None), ('mask', over, None)])
-        else: columns.append([('truth', over, None), ('prediction', overlay(img, pred, labels), None),
-                              ('errors', error_colors[errors], _wrong_text(errors))])
-    ncols = max(1, min(ncols, len(columns)))
-    fig,axs = grid_axes(len(columns), len(columns[0]), columns[0][0][1].shape[:2], ncols)
-    for i,column in enumerate(columns): show_column(axs[i], column, cols[3][i], names=i%ncols==0)
-    ids = np.unique([i for o in cols[1]+cols[2] if o is not None for i in np.unique(to_ids(o))])
-    fig.legend(handles=class_squares(ids, labels), loc='outside right upper', **legend_style)
-    return fig
+    imgs,masks,preds,titles = same_length(imgs, masks, preds, titles) # four lists; of None where nothing came
+    columns,texts = [],[]
+    for img,mask,pred in zip(imgs, masks, preds, strict=True):
+        over = overlay(img, mask, labels)
+        errors = None if pred is None else error_map(pred, mask, labels.void)
+        if errors is None: columns.append(dict(photo=open_image(img), mask=over))
+        else: columns.append(dict(truth=over, prediction=overlay(img, pred, labels), errors=error_colors[errors]))
+        texts.append(None if errors is None else wrong_text(errors))
+    shown = masks+[o for o in preds if o is not None]
+    return draw_columns(columns, texts, titles, shown, labels, ncols)

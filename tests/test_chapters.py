@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from pixseg.draw import to_ids
 from pixseg.io.names import write_codes
-from pixseg.labels import CAMVID, CAMVID32, MERGE32, Labels, PixsegError, read_codes
+from pixseg.labels import CAMVID, CAMVID32, MERGE32, Labels, PixsegError, name_labels, read_codes
 from pixseg.loss import masked_ce
 from pixseg.metrics import accuracy, confusion, report
 from pixseg.rare import SegLoss, class_weights, soft_dice
@@ -85,6 +85,12 @@ def test_a_codes_file_from_windows_is_read(tmp_path):
 def test_which_names_say_void(tmp_path, name, void):
     (tmp_path/'codes.txt').write_text(f'Sky\n{name}\n')
     assert read_codes(tmp_path/'codes.txt').void == (1 if void else None)
+
+
+def test_names_may_come_one_by_one():
+    assert name_labels(o for o in ['Sky', 'Void', 'Road']) == name_labels(['Sky', 'Void', 'Road'])
+    assert name_labels(iter(['Sky', 'Void', 'Road'])).void == 1
+    refused(lambda: name_labels('Sky'), "single string 'Sky'")
 
 
 def test_thirty_two_become_twelve_by_name():

@@ -4,18 +4,19 @@
 
 # %% auto #0
 __all__ = ['agreed', 'overlooked', 'outlined', 'edges', 'agreement', 'agreement_of_all', 'agreement_with_void',
-           'agreement_of_the_bold', 'missed', 'missed_anywhere', 'missed_with_void', 'missed_absent', 'outlines',
-           'outlines_rolled', 'outlines_of_columns', 'outlines_down', 'at_edges', 'at_edges_of_edges',
-           'at_edges_with_void', 'at_edges_rolled', 'at_edges_of_rows']
+           'agreement_of_the_bold', 'missed', 'missed_anywhere', 'missed_with_void', 'missed_absent', 'missed_by_place',
+           'missed_by_count', 'outlines', 'outlines_rolled', 'outlines_of_columns', 'outlines_down', 'outlines_padded',
+           'outlines_cut', 'outlines_twice', 'at_edges', 'at_edges_of_edges', 'at_edges_with_void', 'at_edges_rolled',
+           'at_edges_of_rows', 'at_edges_from_below_zero', 'at_edges_without_last', 'at_edges_in_a_diamond']
 
 # %% ../../nbs/solutions/02_show.ipynb #c0a2bc74
 import numpy as np
 
-from .engine import ask, equal, Exercise, scene
+from .engine import ask, equal, Exercise, Off, scene
 from ..labels import CAMVID, Labels
 
 # %% ../../nbs/solutions/02_show.ipynb #09d710ee
-agreed = Exercise('show.1', 10, ['Which pixels have a label? `targ != void` says so of all.',
+agreed = Exercise('show.1', 4, ['Which pixels have a label? `targ != void` says so of all.',
     '`(pred == targ)[targ != void]` keeps only the pixels with a label.', 'The mean of True and False is a share.'])
 
 @agreed.solution
@@ -36,7 +37,7 @@ def agreement_of_the_bold(pred, targ, void): return (pred == targ)[(targ != void
 def _check_agreement(answer):
     pred,targ = np.array([[0, 1, 2, 0]]),np.array([[0, 0, 2, 2]]) # two labelled pixels, one of them right; void 2
     got,case = answer(pred, targ, 2),'for pred [[0, 1, 2, 0]], targ [[0, 0, 2, 2]] and void 2'
-    ask(isinstance(got, (int, float, np.number)), f'{case}: a number was expected, not {type(got).__name__}')
+    ask(np.ndim(got) == 0 and np.asarray(got).dtype.kind in 'biuf', f'{case}: a number was expected, not {type(got).__name__}')
     ask(got != .25, f'{case} you have 0.25: one pixel is right, and two are labelled. Leave void out, and divide by the labelled ones.')
     ask(got != 1, f'{case} you have 1, but the second pixel is wrong')
     equal(got, .5, case)
@@ -69,9 +70,17 @@ def missed_anywhere(pred, targ, labels): return [o for o in labels.classes if la
 def missed_with_void(pred, targ, labels):
     return [o for i,o in enumerate(labels.names) if (targ == i).any() and not ((targ == i) & (pred == i)).any()]
 
-@overlooked.wrong('not in the truth')
+@overlooked.wrong('nobody could find it')
 def missed_absent(pred, targ, labels):
     return [o for o in labels.classes if not ((targ == labels[o]) & (pred == labels[o])).any()]
+
+@overlooked.wrong('`labels.names[i]`')
+def missed_by_place(pred, targ, labels):
+    return [labels.classes[i] for i in np.unique(targ) if i != labels.void and not (pred[targ == i] == i).any()]
+
+@overlooked.wrong('`labels[name]` is the id')
+def missed_by_count(pred, targ, labels):
+    return [o for i,o in enumerate(labels.classes) if (targ == i).any() and not (pred[targ == i] == i).any()]
 
 # %% ../../nbs/solutions/02_show.ipynb #22d952ee
 @overlooked.check
@@ -79,10 +88,13 @@ def _check_missed(answer):
     labels = Labels(['Sky', 'Void', 'Road', 'Car', 'Pole'], void=1)
     targ,pred = np.array([[0, 0, 4, 2, 1]]),np.array([[4, 0, 0, 0, 2]])
     case = f'for pred {pred.tolist()}, targ {targ.tolist()} and the labels {labels.names}'
-    got = answer(pred, targ, labels)
+    places = f'`labels.classes` is {labels.classes}, without void: its places are no ids'
+    try: got = answer(pred, targ, labels)
+    except IndexError: raise Off(f'{case} an index is too large. {places}. The name of the id i is `labels.names[i]`.') from None
     ask(isinstance(got, (list, tuple)) and all(isinstance(o, str) for o in got), f'{case}: a list of names was expected, not {got!r}')
     got = list(got)
     ask('Void' not in got, f'{case} you name Void: it is no class that could be missed. `labels.classes` leaves it out.')
+    ask(got != ['Road', 'Car'], f'{case} you have {got}: {places}. `labels[name]` is the id of a name.')
     ask('Car' not in got, f'{case} you name Car, which is not in the truth: nobody could find it.')
     ask('Pole' in got, f'{case} Pole is missing from your list: it was predicted, but somewhere else, and its own pixel is not found.')
     ask(got == ['Road', 'Pole'], f"{case} you have {got}, but ['Road', 'Pole'] was expected")
@@ -120,14 +132,42 @@ def outlines_down(mask):
     out[:-1] |= m[:-1]-m[1:] > 0
     return out
 
+@outlined.wrong('beyond the border')
+def outlines_padded(mask):
+    m = np.pad(mask, ((0, 1), (0, 1)))
+    return (mask != m[:-1,1:]) | (mask != m[1:,:-1])
+
+@outlined.wrong('has a lower one')
+def outlines_cut(mask):
+    out = np.zeros(mask.shape, bool)
+    out[:-1,:-1] = (mask[:-1,:-1] != mask[:-1,1:]) | (mask[:-1,:-1] != mask[1:,:-1])
+    return out
+
+@outlined.wrong('on both sides')
+def outlines_twice(mask):
+    out,down,right = np.zeros(mask.shape, bool),mask[:-1] != mask[1:],mask[:,:-1] != mask[:,1:]
+    out[:,:-1] |= right
+    out[:,1:] |= right
+    out[:-1] |= down
+    out[1:] |= down
+    return out
+
 # %% ../../nbs/solutions/02_show.ipynb #f6f84435
 @outlined.check
 def _check_outlines(answer):
+    same = np.array([[3, 3, 3], [3, 3, 3]])
+    got = np.asarray(answer(same))
+    ask(got.shape == same.shape, f'for {same.tolist()}: the shape is {got.shape}, but {same.shape} was expected')
+    ask(not got.any(), f'for {same.tolist()} you have an outline, but all pixels are alike: you compare with something beyond the border, as the zeros of `np.pad`. The last column has no right neighbour, the last row no lower one; there the answer is False.')
+    corners = np.array([[5, 5, 0], [0, 0, 0], [0, 0, 1]])
+    at_corners = np.asarray(answer(corners))
+    ask(not (at_corners[1,0] and at_corners[0,0]), f'for {corners.tolist()} you mark pixels on both sides of an edge, [0, 0] and [1, 0]: only the pixel whose right or lower neighbour differs is asked for, here [0, 0].')
     mask = np.array([[0, 1, 1], [0, 1, 1], [0, 1, 1]])
     got,case = np.asarray(answer(mask)),f'for {mask.tolist()}'
     ask(got.shape == mask.shape, f'{case}: the shape is {got.shape}, but {mask.shape} was expected')
     ask(not got[:,2].any(), f'{case} the last column is an outline in yours: it has no right neighbour. Does your comparison go on at the other side of the image, as `np.roll` does?')
     ask(got[:,0].any(), f'{case} your first column, 0 beside 1, is no outline: to differ, a neighbour may have a larger or a smaller id')
+    ask(at_corners[2,1] or at_corners[1,2] or not at_corners[0,1], f'for {corners.tolist()} pixels of the last column and the last row are missing, [1, 2] and [2, 1]: the last column has no right neighbour, but it has a lower one; the last row has no lower neighbour, but right ones.')
     equal(got, outlines(mask), case)
     mask = np.array([[5, 5], [5, 5], [2, 2]])
     got = np.asarray(answer(mask))
@@ -183,18 +223,43 @@ def at_edges_of_rows(pred, targ, void, k):
     near = np.any([lines[:,j:j+w] for j in range(2*k+1)], axis=0)
     return near[wrong].mean() if wrong.any() else 0.
 
+# %% ../../nbs/solutions/02_show.ipynb #80ae3448
+def _around(pred, targ, void, k, first, last):
+    "The share of mistakes with an outline in rows and columns `first` to `last` around them."
+    wrong,lines = (pred != targ) & (targ != void),outlines(targ)
+    found = [lines[first(r):last(r),first(c):last(c)].any() for r,c in np.argwhere(wrong)]
+    return np.mean(found) if found else 0.
+
+@edges.wrong('counts from the other end')
+def at_edges_from_below_zero(pred, targ, void, k): return _around(pred, targ, void, k, lambda i: i-k, lambda i: i+k+1)
+
+@edges.wrong('does not belong to it')
+def at_edges_without_last(pred, targ, void, k): return _around(pred, targ, void, k, lambda i: max(0, i-k), lambda i: i+k)
+
+@edges.wrong('diagonals count')
+def at_edges_in_a_diamond(pred, targ, void, k):
+    wrong,near = (pred != targ) & (targ != void),np.pad(outlines(targ), 1)
+    for _ in range(k):
+        old = near.copy()
+        for axis in (0, 1): near = near | np.roll(old, 1, axis) | np.roll(old, -1, axis)
+        near = np.pad(near[1:-1,1:-1], 1)
+    return near[1:-1,1:-1][wrong].mean() if wrong.any() else 0.
+
 # %% ../../nbs/solutions/02_show.ipynb #4e6bd05d
 @edges.check
 def _check_at_edges(answer):
     targ,pred = np.array([[0, 0, 0, 1, 1]]),np.array([[1, 0, 0, 0, 1]])
     got,case = answer(pred, targ, None, 1),'for pred [[1,0,0,0,1]], targ [[0,0,0,1,1]], no void and k 1'
-    ask(isinstance(got, (int, float, np.number)), f'{case}: a number was expected, not {type(got).__name__}')
+    ask(np.ndim(got) == 0 and np.asarray(got).dtype.kind in 'biuf', f'{case}: a number was expected, not {type(got).__name__}')
     ask(abs(got-1/3) > 1e-6, f'{case} you have 1/3, the share of the pixels near the outline that are wrong; asked for is the share of the mistakes that are near it.')
     equal(got, .5, case)
     equal(answer(pred, targ, None, 0), 0., 'for the same with k 0: the outline is column 2, and it is right')
+    ask(answer(np.array([[0, 1, 0, 1, 1]]), targ, None, 1) != 0, 'for pred [[0,1,0,1,1]], targ [[0,0,0,1,1]], no void and k 1 you have 0, but the mistake, column 1, is beside the outline, column 2. If you take a slice from c-k to c+k: its end does not belong to it, write c+k+1.')
+    equal(answer(np.array([[0, 1, 0, 1, 1]]), targ, None, 1), 1., 'for pred [[0,1,0,1,1]], targ [[0,0,0,1,1]], no void and k 1')
     targ = np.array([[0, 1, 1, 1, 1, 1]]) # the outline is column 0
     pred = np.array([[1, 1, 1, 1, 1, 0]])
     ask(abs(answer(pred, targ, None, 1)-1) > 1e-6, 'for pred [[1,1,1,1,1,0]], targ [[0,1,1,1,1,1]] and k 1 you have 1: column 5 is not near column 0. Does your outline go on at the other border, as with `np.roll`?')
+    ask(answer(pred, targ, None, 1) != 0, 'for pred [[1,1,1,1,1,0]], targ [[0,1,1,1,1,1]], no void and k 1 you have 0, but the mistake in column 0 is on the outline. If you take a slice from c-k: below 0 its start counts from the other end, and the slice is empty. Write max(0, c-k), or pad.')
     equal(answer(pred, targ, None, 1), .5, 'for pred [[1,1,1,1,1,0]], targ [[0,1,1,1,1,1]], no void and k 1')
     targ = np.array([[0]*5, [1]*5, [1]*5, [1]*5, [9]*5]) # rows; the last one void
     pred = targ.copy()
@@ -202,6 +267,12 @@ def _check_at_edges(answer):
     got = answer(pred, targ, 9, 1)
     ask(got != 0, f'for pred {pred.tolist()}, targ {targ.tolist()}, void 9 and k 1 you have 0: near means at most k rows and k columns, in both directions')
     equal(got, 1., f'for pred {pred.tolist()}, targ {targ.tolist()}, void 9 and k 1')
+    spot = np.zeros((5, 5), int)
+    spot[2,2] = 1 # outlines: the spot, and the pixels above and left of it
+    pred = spot.copy()
+    pred[3,3] = 1
+    ask(answer(pred, spot, None, 1) != 0, f'for pred {pred.tolist()}, targ {spot.tolist()}, no void and k 1 you have 0, but the mistake at [3, 3] is one row and one column from the outline at [2, 2]: diagonals count, near is a square and not a diamond.')
+    equal(answer(pred, spot, None, 1), 1., f'for pred {pred.tolist()}, targ {spot.tolist()}, no void and k 1')
     pred = targ.copy()
     pred[4] = 1
     ask(answer(targ, targ, 9, 1) == 0, 'without any mistake the share is 0')

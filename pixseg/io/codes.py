@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CAMVID_COLORS', 'CAMVID32_COLORS', 'PixsegError', 'checked_names', 'checked_void', 'void_ids', 'default_colors',
-           'checked_colors', 'known_colors', 'code_lines', 'check_moves', 'PlainValues']
+           'checked_colors', 'known_colors', 'code_lines', 'check_moves', 'CheckedLabels']
 
 # %% ../../nbs/io/codes.ipynb #da7c60a7
 import operator
@@ -132,11 +132,17 @@ def check_moves(
     if lost: raise PixsegError(f"no class in `to` for {', '.join(lost)}: add to `merge` one of {', '.join(there)}")
 
 # %% ../../nbs/io/codes.ipynb #ec6960c1
-class PlainValues:
-    "Names, colours and void to plain values that JSON can hold, and back."
+class CheckedLabels:
+    "Checks names, colours and void as they come in, and gives them as plain values that JSON can hold."
     names:tuple[str,...]
     colors:tuple[tuple[int,int,int],...]|None
     void:int|None
+
+    def __post_init__(self):
+        names = checked_names(self.names)
+        void = checked_void(self.void, len(names))
+        checked = dict(names=names, colors=checked_colors(self.colors, len(names), void), void=void)
+        for k,v in checked.items(): object.__setattr__(self, k, v) # a frozen dataclass has no other way
 
     def to_dict(self)->dict: # keys names, colors, void; only lists, strings, whole numbers and None
         "These labels as plain values that JSON can hold."
