@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from .counts import count_table, id_pairs, show_confusion as show_confusion, show_iou as show_iou # the drawings: for this chapter and for others
+from .counts import count_table, id_pairs, show_confusion, show_iou # noqa: F401 (the drawings are for this chapter and for others)
 from .labels import Labels, PixsegError
 
 # %% ../nbs/09_metrics.ipynb #b302c3c1

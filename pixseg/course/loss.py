@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['one_pixel', 'unwanted', 'variant', 'pixel_cost', 'cost_without_minus', 'cost_of_the_largest', 'cost_to_base_ten',
-           'check_pixel_cost', 'without_void', 'cut_off', 'plain_argmax', 'class_zero', 'check_without_void', 'focal',
-           'focal_over_all', 'focal_of_nothing', 'focal_of_the_largest', 'check_focal']
+           'cost_over_classes', 'check_pixel_cost', 'without_void', 'cut_off', 'plain_argmax', 'class_zero',
+           'void_at_zero', 'check_without_void', 'focal', 'focal_over_all', 'focal_of_nothing', 'focal_of_the_largest',
+           'focal_after_the_mean', 'check_focal']
 
 # %% ../../nbs/solutions/07_loss.ipynb #76d24fa7
 import numpy as np
@@ -33,6 +34,9 @@ def cost_of_the_largest(logits, right): return pixel_cost(logits, int(np.argmax(
 @one_pixel.wrong('the natural logarithm')
 def cost_to_base_ten(logits, right): return pixel_cost(logits, right)/np.log(10)
 
+@one_pixel.wrong('number of classes')
+def cost_over_classes(logits, right): return pixel_cost(logits, right)/len(logits)
+
 # %% ../../nbs/solutions/07_loss.ipynb #19dcf568
 @one_pixel.check
 def check_pixel_cost(answer):
@@ -40,6 +44,7 @@ def check_pixel_cost(answer):
     ask(first >= 0, f'for [2, 1, 0] and class 0 you have {first:.4g}, but a cost is never below 0: the logarithm of a probability is negative, so put a minus before it')
     ask(abs(first-last) > 1e-6, 'for [2, 1, 0] classes 0 and 2 cost the same: take the probability of the right class, not the largest one')
     ask(abs(first-.17705) > 1e-3, f'for [2, 1, 0] and class 0 you have {first:.4g}: cross-entropy takes the natural logarithm, `np.log`')
+    ask(abs(first-.407606/3) > 1e-3, f'for [2, 1, 0] and class 0 you have {first:.4g}, which is divided by the number of classes: one pixel has one cost, minus the logarithm of one probability. A mean is taken over pixels only')
     equal(first, .407606, 'for [2, 1, 0] and class 0')
     equal(last, 2.407606, 'for [2, 1, 0] and class 2')
     equal(answer([0]*11, 4), np.log(11), 'for eleven equal logits')
@@ -66,6 +71,12 @@ def class_zero(logits, void):
     ids = logits.argmax(1)
     return ids.where(ids != void, 0)
 
+@unwanted.wrong('0 is not the smallest logit')
+def void_at_zero(logits, void):
+    logits = logits.clone()
+    logits[:,void] = 0
+    return logits.argmax(1)
+
 # %% ../../nbs/solutions/07_loss.ipynb #c0c0908f
 @unwanted.check
 def check_without_void(answer):
@@ -76,6 +87,9 @@ def check_without_void(answer):
     ask(got != 1, 'for logits 1, 5, 2, 3 and void 1 you have 1: void still wins. Make it lose before `argmax`')
     ask(got != 2, 'for logits 1, 5, 2, 3 and void 1 you have 2, but the best of the others is 3: where an output is cut off, the ids behind it slip down by one')
     ask(got != 0, "for logits 1, 5, 2, 3 and void 1 you have 0, but the second best is 3: ask the logits, do not put one class in void's place")
+    got = int(answer(torch.tensor([-1., 5., -2., -3.]).view(1, 4, 1, 1), 1))
+    ask(got != 1, 'for logits -1, 5, -2, -3 and void 1 you have 1: void still wins. 0 is not the smallest logit, logits may be negative; minus infinity is smaller than all')
+    equal(got, 0, 'for logits -1, 5, -2, -3 and void 1')
     gen = torch.Generator().manual_seed(0)
     for void in (0, 2, 4):
         logits = torch.randn(2, 5, 6, 7, generator=gen)
@@ -113,14 +127,22 @@ def focal_of_the_largest(logits, targ, void, gamma=2):
     cost = -(1-logp.exp().amax(1))**gamma*logp.gather(1, targ.where(keep, 0)[:,None])[:,0]
     return cost.where(keep, 0).sum()/keep.sum().clamp(min=1)
 
+@variant.wrong('before the mean')
+def focal_after_the_mean(logits, targ, void, gamma=2):
+    mean = masked_ce(logits, targ, void)
+    return (1-(-mean).exp())**gamma*mean
+
 # %% ../../nbs/solutions/07_loss.ipynb #52b77c78
 @variant.check
 def check_focal(answer):
     lone = torch.tensor([.9, .1]).log().view(1, 2, 1, 1)
-    right,wrong = (float(answer(lone, torch.full((1,1,1), i), 2)) for i in (0, 1))
+    number = lambda o: float(o.detach() if hasattr(o, 'detach') else o) # a plain number is as good
+    right,wrong = (number(answer(lone, torch.full((1,1,1), i), 2)) for i in (0, 1))
     ask(abs(wrong-.1**2*2.302585) > 1e-4, f'a pixel at 0.9 for the wrong class costs you {wrong:.4g}: p is the probability of the true class, here 0.1, not the largest')
     equal(right, .1**2*.1053605, 'for one pixel at p = 0.9')
     equal(wrong, .9**2*2.302585, 'for one pixel at p = 0.1')
+    both = number(answer(torch.cat([lone, lone], 3), torch.tensor([[[0, 1]]]), 2))
+    ask(abs(both-.59) > 1e-3, f'for two pixels, at p = 0.9 and p = 0.1, you have {both:.4g}: the factor belongs to each pixel, before the mean')
     gen = torch.Generator().manual_seed(0)
     logits,targ = torch.randn(2, 4, 6, 7, generator=gen),torch.randint(0, 5, (2,6,7), generator=gen)
     plain,got = masked_ce(logits, targ, 4),answer(logits, targ, 4, gamma=0)
@@ -128,7 +150,9 @@ def check_focal(answer):
     equal(got, plain, 'with gamma=0, which is cross-entropy, for random logits with void')
     for gamma in (1, 2, 3): equal(answer(logits, targ, 4, gamma=gamma), focal(logits, targ, 4, gamma), f'with gamma={gamma}, for random logits with void')
     logits.requires_grad_()
-    loss = answer(logits, torch.full((2,6,7), 4), 4).detach()
-    ask(bool(torch.isfinite(loss)) and float(loss) == 0, f'for a target of nothing but void you have {float(loss)}, but it should cost 0: divide by at least 1')
-    answer(logits, targ, 4).backward()
+    loss = number(answer(logits, torch.full((2,6,7), 4), 4))
+    ask(loss == 0, f'for a target of nothing but void you have {loss}, but it should cost 0: divide by at least 1')
+    loss = answer(logits, targ, 4)
+    ask(getattr(loss, 'requires_grad', False), 'your loss has no gradient, so nothing can be trained with it: compute with tensors to the end, without `item`, `float` or numpy')
+    loss.backward()
     ask(bool((logits.grad.abs().sum(1)[targ == 4] == 0).all()), 'void pixels get a gradient: leave them out of the sum')

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['hand', 'weighted', 'edges', 'hand_counted', 'over_the_row', 'over_the_column', 'twice', 'check_hand', 'weighted_iou',
-           'by_prediction', 'unweighted', 'spoilt', 'check_weighted', 'edge_accuracy', 'edges_of_pred', 'void_judged',
-           'neighbours_only', 'check_edges']
+           'by_prediction', 'unweighted', 'spoilt', 'averaged', 'check_weighted', 'edge_accuracy', 'edges_of_pred',
+           'void_judged', 'neighbours_only', 'start_below_zero', 'none_is_zero', 'check_edges']
 
 # %% ../../nbs/solutions/09_metrics.ipynb #a08fbabb
 import numpy as np
@@ -62,6 +62,9 @@ def unweighted(cm): return iou(cm).nanmean()
 @weighted.wrong('0 times nan is nan')
 def spoilt(cm): return (cm.sum(1)/cm.sum()*iou(cm)).sum()
 
+@weighted.wrong('divided by the number of classes')
+def averaged(cm): return (cm.sum(1)/cm.sum()*iou(cm)).nanmean()
+
 # %% ../../nbs/solutions/09_metrics.ipynb #91842606
 @weighted.check
 def check_weighted(answer):
@@ -71,6 +74,7 @@ def check_weighted(answer):
         ask(got == got, f'{where} you have nan: class {len(cm)-1} is in neither truth nor prediction, and 0 times nan is nan')
         ask(abs(got-float(by_prediction(cm))) > 1e-4, f'{where} you weighted with the sums of the columns; columns are what was predicted, rows what is true')
         ask(abs(got-float(unweighted(cm))) > 1e-4, f'{where} this is the plain mean: multiply each IoU by its share of the true pixels, and add')
+        ask(abs(got-float(averaged(cm))) > 1e-4, f'{where} you have {got:.4g}, which is divided by the number of classes: the shares add up to 1 already, so add the products (`nansum`, not `nanmean`)')
         equal(got, float(weighted_iou(cm)), where)
 
 # %% ../../nbs/solutions/09_metrics.ipynb #0a93ebd1
@@ -82,7 +86,7 @@ edges = Exercise('metrics.3', 40, ['A pixel is judged if the largest and the sma
 def edge_accuracy(pred, targ, void, reach):
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(targ, reach, mode='edge'), (2*reach+1, 2*reach+1))
     judged = (windows.max((2, 3)) != windows.min((2, 3))) & (targ != void)
-    return (pred == targ)[judged].mean()
+    return (pred == targ)[judged].mean() if judged.any() else np.nan
 
 # %% ../../nbs/solutions/09_metrics.ipynb #898f74ec
 @edges.wrong('edges of the prediction')
@@ -97,6 +101,19 @@ def void_judged(pred, targ, void, reach): return edge_accuracy(pred, targ, -1, r
 @edges.wrong('`reach` 1 and 2')
 def neighbours_only(pred, targ, void, reach): return edge_accuracy(pred, targ, void, 1)
 
+@edges.wrong('`max(0, x-reach)`')
+def start_below_zero(pred, targ, void, reach):
+    right = []
+    for y,x in np.ndindex(targ.shape):
+        window = targ[y-reach:y+reach+1, x-reach:x+reach+1] # empty where y or x is smaller than reach
+        if targ[y,x] != void and (window != targ[y,x]).any(): right.append(pred[y,x] == targ[y,x])
+    return np.mean(right) if right else np.nan
+
+@edges.wrong('no pixel is left to judge')
+def none_is_zero(pred, targ, void, reach):
+    got = edge_accuracy(pred, targ, void, reach)
+    return got if got == got else 0.
+
 # %% ../../nbs/solutions/09_metrics.ipynb #5ac567e8
 @edges.check
 def check_edges(answer):
@@ -107,6 +124,13 @@ def check_edges(answer):
     equal(answer(np.array([[1, 0, 1, 1, 1]], np.uint8), row, 9, 1), .5, 'for targ [[0, 0, 0, 1, 1]], pred [[1, 0, 1, 1, 1]], reach 1')
     got = float(answer(flat, np.array([[0, 0, 9, 9, 9]], np.uint8), 9, 1))
     ask(got == 1, f'for targ [[0, 0, 9, 9, 9]] with void 9 and pred all 0 you have {got}: void pixels are not judged, and the one beside them is right')
+    border = np.array([[0, 1, 1, 1, 1, 1]], np.uint8)
+    got = float(answer(np.ones_like(border), border, 9, 1))
+    ask(got != 1, f'for targ [[0, 1, 1, 1, 1, 1]] and pred all 1, reach 1, you have {got}: the pixel at the left border was not judged. A slice that starts at -1 starts at the far end and is empty: start at `max(0, x-reach)`, or pad')
+    equal(got, .5, 'for targ [[0, 1, 1, 1, 1, 1]] and pred all 1, reach 1')
+    try: got = float(answer(flat, flat, 9, 1))
+    except ZeroDivisionError: got = 'a division by zero'
+    ask(got != got, f'for a mask of nothing but 0 you have {got}: no pixel is left to judge, so give `np.nan`')
     mask = scene()[1]
     pred = np.where(np.roll(mask, 2, 1) == CAMVID.void, CAMVID['Road'], np.roll(mask, 2, 1))
     near,wide = (float(answer(pred, mask, CAMVID.void, r)) for r in (1, 2))

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['pull', 'overlap', 'choose', 'pull_of', 'pull_not_shared', 'pull_of_area', 'pull_of_weights', 'check_pull', 'dice_of',
            'dice_as_iou', 'dice_as_found', 'dice_of_nothing', 'check_dice', 'tversky', 'tversky_exchanged',
-           'tversky_with_void', 'tversky_of_all', 'check_tversky']
+           'tversky_with_void', 'tversky_of_all', 'tversky_of_nothing', 'tversky_as_number', 'check_tversky']
 
 # %% ../../nbs/solutions/08_rare.ipynb #b04c1a68
 import numpy as np
@@ -116,6 +116,13 @@ def tversky_of_all(logits, targ, void, miss=.7, false=.3):
     here = len(set(targ[targ != void].tolist()))
     return (tversky(logits, targ, void, miss, false)*here + logits.shape[1]-here)/logits.shape[1]
 
+@choose.wrong('nothing but void')
+def tversky_of_nothing(logits, targ, void, miss=.7, false=.3):
+    return tversky(logits, targ, void, miss, false) if (targ != void).any() else float('nan')
+
+@choose.wrong('no gradient')
+def tversky_as_number(logits, targ, void, miss=.7, false=.3): return tversky(logits, targ, void, miss, false).item()
+
 # %% ../../nbs/solutions/08_rare.ipynb #56dc09b7
 @choose.check
 def check_tversky(answer):
@@ -134,5 +141,7 @@ def check_tversky(answer):
     gen = torch.Generator().manual_seed(0)
     logits,targ = torch.randn(2, 4, 6, 7, generator=gen, requires_grad=True),torch.randint(0, 5, (2, 6, 7), generator=gen)
     for prices in ((.7, .3), (.5, .5), (.1, .9)): equal(answer(logits, targ, 4, *prices), tversky(logits, targ, 4, *prices), f'for random logits, miss and false {prices}')
-    loss = answer(logits, torch.full_like(targ, 4), 4).detach()
-    ask(float(loss) == 0, f'for a target of nothing but void you have {float(loss)}, but it should cost 0')
+    loss = answer(logits, torch.full_like(targ, 4), 4)
+    loss = float(loss.detach() if hasattr(loss, 'detach') else loss) # a plain number is as good
+    ask(loss == 0, f'for a target of nothing but void you have {loss}, but it should cost 0: divide by at least 1')
+    ask(getattr(answer(logits, targ, 4), 'requires_grad', False), 'your loss has no gradient, so nothing can be trained with it: compute with tensors to the end, without `item`, `float` or numpy')
