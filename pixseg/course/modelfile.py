@@ -39,7 +39,7 @@ def count_quarters(header): return count_bytes(header)//4
 @numbers.wrong('added the sides')
 def count_sums(header): return sum(sum(v['shape']) for k,v in header.items() if k != '__metadata__')
 
-@numbers.wrong('which is no tensor and has no shape')
+@numbers.wrong('is no tensor and has no shape')
 def count_metadata(header): return sum(math.prod(v['shape']) for v in header.values())
 
 @numbers.wrong('counted `__metadata__` as a tensor')
@@ -56,7 +56,7 @@ def check_numbers(answer):
     try: got = answer({'__metadata__': dict(pixseg='{}'), 'w': w, 'b': b})
     except KeyError as e:
         if e.args != ('shape',): raise
-        raise Off("you ask `__metadata__` for its shape, which is no tensor and has no shape: leave that name out.") from None
+        raise Off("`__metadata__` is no tensor and has no shape: leave that name out.") from None
     ask(got != 9, 'for tensors of shapes [2, 3] and [4] you have 9: you added the sides. A table of 2 rows and 3 columns holds 2 * 3 numbers.')
     ask(got != 11, 'for tensors of shapes [2, 3] and [4] you have 11: you counted `__metadata__` as a tensor.')
     ask(got != 40, 'for tensors of shapes [2, 3] and [4] you have 40: those are bytes. How many numbers are they?')
