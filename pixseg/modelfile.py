@@ -55,7 +55,8 @@ def make_card(
     if n_out != labels.n:
         raise PixsegError(f"the model has {n_out} outputs, but the labels name {labels.n} classes: "
                           "pass the labels it was trained with")
-    if (photo := getattr(model, 'photo', None)) not in (None, PhotoCode()): about = dict(reading=Reading(photo).to_dict(), **about)
+    photo = getattr(model, 'photo', None) # only for unusual photographs (12 bits, infrared): how they became numbers
+    if photo not in (None, PhotoCode()): about = dict(reading=Reading(photo).to_dict(), **about)
     return dict(pixseg=__version__, architecture=name, config=model.config, labels=labels.to_dict(),
                 mean=list(model.mean), std=list(model.std), size=list(size) if size else None, **about)
 
@@ -71,7 +72,7 @@ def save_model(
     "Save weights and card in one `safetensors` file; atomic."
     card = json.dumps(make_card(model, labels, size, **about))
     weights = {k:_stored(v, half) for k,v in model.state_dict().items()}
-    with atomic(path) as part: part.write_bytes(save(weights, dict(pixseg=card))) # `save_file` would let only its owner read it
+    with atomic(path) as part: part.write_bytes(save(weights, dict(pixseg=card))) # `save_file` makes a file with permissions for its owner only
     return Path(path)
 
 def _stored(v, half): # plain contiguous memory, whatever layout training used
@@ -124,5 +125,5 @@ def load_model(
     model.labels,model.card = Labels.from_dict(card['labels']),card
     model.size = tuple(card['size']) if card.get('size') else None
     model.mean,model.std = tuple(card['mean']),tuple(card['std'])
-    model.photo = Reading.from_dict(card['reading']).photo if 'reading' in card else None
+    model.photo = Reading.from_dict(card['reading']).photo if 'reading' in card else None # for unusual photographs
     return model.eval().to(device)

@@ -114,7 +114,7 @@ def predict_tiled(
     image, # whatever `open_image` takes
     tile:tuple[int,int]|None=None, # `(h,w)` of a window; default: the training frames' size
     predict=predict_masks, # what to ask for each window; with `predict_probs` the answer is `(n,H,W)`
-    margin:int|None=None, # pixels at inner edges of a window that are not kept; default: an eighth of it
+    margin:int|None=None, # pixels at inner edges of a window that are not kept; default: an eighth of its height and width
     **kwargs # `tta`, `scales`: see `predict_logits`
 )->np.ndarray: # uint8 `(H,W)` class ids
     "Predict at the photograph's own resolution, window by window."
