@@ -14,7 +14,7 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor, nn
 
-from .bins import card_temperature, draw_bars, flat_pair, split_pixels
+from .bins import card_temperature, draw_bars, flat_pair, largest_prob, split_pixels
 from .io.images import open_image
 from .labels import PixsegError
 from .predict import best_class, predict_logits
@@ -32,7 +32,6 @@ def predict_probs(
     t = card_temperature(model, temperature)
     return (enlarge_logits(predict_logits(model, imgs, **kwargs), imgs[0].shape[:2])/t).softmax(1)
 
-# %% ../nbs/13_calibration.ipynb #98f255dd
 @torch.inference_mode()
 def confidence(
     model:nn.Module, # from `load_model`
@@ -43,9 +42,7 @@ def confidence(
     "A mask and how sure the network is of every pixel, both of the photograph's own size."
     img,t = open_image(image, getattr(model, 'photo', None)),card_temperature(model, temperature)
     logits = enlarge_logits(predict_logits(model, [img], **kwargs), img.shape[:2])
-    rows = logits.split(256, 2) # all probabilities of a large photograph would fill the memory once more
-    conf = torch.cat([(part/t).softmax(1).amax(1) for part in rows], 1)
-    return best_class(logits)[0].cpu().numpy(),conf[0].cpu().numpy()
+    return best_class(logits)[0].cpu().numpy(),largest_prob(logits, t)[0].cpu().numpy()
 
 # %% ../nbs/13_calibration.ipynb #56c961c7
 class Reliability:
@@ -63,9 +60,11 @@ class Reliability:
         "Count more pixels; raises `PixsegError` if the shapes differ or a confidence lies outside 0..1."
         conf,right = flat_pair(conf, right, 'confidence')
         bins = len(self.value)
-        i = (conf*bins).ceil().long().clamp(1, bins)-1 # bin m ends at m/bins and owns its end
-        rows = (None, right, conf)
-        self.value = self.value+torch.stack([torch.bincount(i, o, minlength=bins).double() for o in rows], 1)
+        i = (conf*bins).ceil().long().clamp(1, bins)-1 # a confidence exactly on an edge counts in the lower bin
+        pixels = torch.bincount(i, minlength=bins)
+        hits = torch.bincount(i, right, minlength=bins)
+        conf_sum = torch.bincount(i, conf, minlength=bins)
+        self.value = self.value+torch.stack([pixels, hits, conf_sum], 1)
         return self
 
     @property
@@ -128,11 +127,13 @@ def best_temperature(
     if logits.ndim != 2 or not len(targ) or len(logits) != len(targ):
         raise PixsegError(f"logits {tuple(logits.shape)} for {len(targ)} pixels: "
                           "give one row (P,n) for each, and at least one")
-    low,high,true = -math.log(20), math.log(20), logits.gather(1, targ[:,None]).double().mean()
+    true = logits.gather(1, targ[:,None]).double().mean() # what the true classes have
+    low,high = -math.log(20), math.log(20)
     for _ in range(24): # to 7 digits
-        t = (low+high)/2
-        expected = ((logits/math.exp(t)).softmax(1)*logits).sum(1).double().mean()
-        low,high = (t, high) if expected > true else (low, t) # it expects more than is true: too sure
+        log_t = (low+high)/2
+        expected = ((logits/math.exp(log_t)).softmax(1)*logits).sum(1).double().mean()
+        if expected > true: low = log_t # too sure: T must grow
+        else: high = log_t
     return math.exp((low+high)/2)
 
 # %% ../nbs/13_calibration.ipynb #9093b591

@@ -18,6 +18,7 @@ from safetensors.torch import save, save_file
 from torch import nn
 
 from pixseg import modelfile
+from pixseg.bins import add_dropout
 from pixseg.calibration import (Reliability, best_temperature, confidence, fit_temperature, predict_probs, reliability,
                                 split_pixels)
 from pixseg.encoder import EncoderUNet
@@ -31,7 +32,7 @@ from pixseg.predict import predict_logits, predict_mask, predict_tiled, tile_box
 from pixseg.run import predict as run_predict
 from pixseg.run.evaluate import evaluate
 from pixseg.run.predict import is_prediction, predict_files
-from pixseg.uncertainty import Sparsification, add_dropout, dropout_samples, entropy
+from pixseg.uncertainty import Sparsification, dropout_samples, entropy
 from pixseg.unet import UNet
 from pixseg.weights import check_encoder
 
