@@ -545,7 +545,7 @@ def test_serving_imports_neither_matplotlib_nor_fastai(tmp_path):
 def test_logits_are_enlarged_in_one_place():
     "The front's modules enlarge by `enlarge_logits`, so that none of them can do it otherwise."
     found = [p.name for p in (ROOT/'pixseg').glob('*.py') if 'align_corners' in p.read_text(encoding='utf-8')]
-    assert found == ['unet.py']
+    assert found == ['blocks.py']
 
 
 @pytest.mark.parametrize('look', [dict(size=(0, 0)), dict(size=(-8, 8)), dict(size='x'), dict(size=5), dict(size=(8., 8.)), dict(size=(8, 8, 8)),
