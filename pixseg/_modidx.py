@@ -599,6 +599,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'pixseg.course.train.peak_round': ('solutions/train.html#peak_round', 'pixseg/course/train.py'),
                                      'pixseg.course.train.peak_step': ('solutions/train.html#peak_step', 'pixseg/course/train.py'),
                                      'pixseg.course.train.peak_zero': ('solutions/train.html#peak_zero', 'pixseg/course/train.py'),
+                                     'pixseg.course.train.same': ('solutions/train.html#same', 'pixseg/course/train.py'),
                                      'pixseg.course.train.told_fit': ('solutions/train.html#told_fit', 'pixseg/course/train.py')},
             'pixseg.course.uncertainty': { 'pixseg.course.uncertainty._entropy': ( 'solutions/uncertainty.html#_entropy',
                                                                                    'pixseg/course/uncertainty.py'),

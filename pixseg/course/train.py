@@ -8,7 +8,7 @@ __all__ = ['peak', 'cycle', 'bug', 'loop', 'SLIPS', 'peak_epoch', 'peak_zero', '
            'check_cycle', 'mended', 'bug_variant', 'mended_early', 'mended_not', 'mended_mode', 'mended_shared',
            'mended_return', 'mended_first', 'mended_once', 'Noting', 'check_bug', 'my_fit', 'fit_variant',
            'fit_no_eval', 'fit_no_copy', 'fit_average', 'fit_on', 'fit_tie', 'fit_longer', 'fit_no_zero', 'Told',
-           'told_fit', 'check_loop']
+           'told_fit', 'same', 'check_loop']
 
 # %% ../../nbs/solutions/10_train.ipynb #e8bc847b
 import copy
@@ -288,6 +288,10 @@ SLIPS = ((dict(zero=False), 'the gradients of earlier batches are still in each 
     (dict(longer=1), 'you wait one epoch too many: stop as soon as `patience` epochs in a row have brought no new best'),
     (dict(early=False), 'you stop only after 50 epochs: count the epochs since the best one'))
 
+def same(a, b):
+    "Whether two lists hold the same figures."
+    return len(a) == len(b) and all(abs(o-p) < 1e-6 for o,p in zip(a, b))
+
 @loop.check
 def check_loop(answer):
     for right,patience,best in (([3, 5, 4, 5, 6, 4], 2, 2), ([2, 1, 2, 6, 3, 3, 3, 7], 3, 4), ([4, 6, 5], 60, 2)):
@@ -297,8 +301,7 @@ def check_loop(answer):
         ask(not any(model.modes), 'the network is in training mode while it is judged: `model.eval()` before the validation')
         ask(isinstance(got, (list, tuple)) and len(got), f'{where}: a list of the mean IoUs should come back')
         got = [float(o) for o in got]
-        same = lambda other: len(got) == len(other) and all(abs(a-b) < 1e-6 for a,b in zip(got, other))
-        for how,words in SLIPS: ask(same(want) or not same(told_fit(fit_variant(**how), right, patience)[1]), f'{where}: {words}')
+        for how,words in SLIPS: ask(same(got, want) or not same(got, told_fit(fit_variant(**how), right, patience)[1]), f'{where}: {words}')
         ask(len(got) == len(want), f'{where}: it should end after {len(want)} epochs, but you have figures for {len(got)}')
         equal(got, want, f'{where}, the figures')
         left = round(float(model.epoch.detach()))
