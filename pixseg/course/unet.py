@@ -70,7 +70,7 @@ def up_terms(n_in, n_skip, n_out):
     return {'the skip: it is joined on, so the first convolution takes n_out + n_skip channels': 9*n_skip*n_out,
             'the two norms, with a scale and a shift per channel': 4*n_out,
             'the bias of the transposed convolution, one for each channel that it makes': n_out,
-            'three of the four weights that the transposed convolution has for each pair of channels': 3*n_in*n_out,
+            'all four weights that the transposed convolution has for each pair of channels': 3*n_in*n_out,
             'the transposed convolution': 4*n_in*n_out+n_out}
 
 @count.wrong('the skip: it is joined on')
@@ -82,7 +82,7 @@ def params_without_norms(n_in, n_skip, n_out): return up_params(n_in, n_skip, n_
 @count.wrong('the bias of the transposed')
 def params_without_bias(n_in, n_skip, n_out): return up_params(n_in, n_skip, n_out) - n_out
 
-@count.wrong('three of the four weights')
+@count.wrong('all four weights')
 def params_one_weight(n_in, n_skip, n_out): return up_params(n_in, n_skip, n_out) - 3*n_in*n_out
 
 @count.wrong('only the `ConvBlock`')
