@@ -237,8 +237,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                               'pixseg/course/encoder.py'),
                                        'pixseg.course.encoder.no_identity': ( 'solutions/encoder.html#no_identity',
                                                                               'pixseg/course/encoder.py'),
-                                       'pixseg.course.encoder.no_identity_solved': ( 'solutions/encoder.html#no_identity_solved',
-                                                                                     'pixseg/course/encoder.py'),
                                        'pixseg.course.encoder.no_skips': ('solutions/encoder.html#no_skips', 'pixseg/course/encoder.py'),
                                        'pixseg.course.encoder.not_scaled': ( 'solutions/encoder.html#not_scaled',
                                                                              'pixseg/course/encoder.py'),

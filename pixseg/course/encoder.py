@@ -6,8 +6,8 @@
 __all__ = ['incoming', 'ready', 'groups', 'reading', 'channels_in', 'fine_first', 'no_skips', 'ends_early', 'skip_too_early',
            'skip_too_late', 'own_channels', 'destroyed', 'check_incoming', 'prepared', 'not_scaled', 'reshaped',
            'multiplied', 'check_ready', 'three_groups', 'head_twice', 'generators', 'with_averages', 'toy_model',
-           'check_groups', 'probe', 'number_itself', 'no_constant', 'parts', 'one_everywhere', 'no_identity',
-           'no_identity_solved', 'nearest', 'check_identity', 'check_reading']
+           'check_groups', 'probe', 'number_itself', 'no_constant', 'parts', 'one_everywhere', 'no_identity', 'nearest',
+           'check_identity', 'check_reading']
 
 # %% ../../nbs/solutions/06_encoder.ipynb #e673f593
 import numpy as np
@@ -182,20 +182,15 @@ def no_identity(features, ids, new):
     A,Y,B = parts(features, ids, new)
     return (B@torch.linalg.lstsq(A, Y).solution).argmax(1)
 
-@reading.wrong('cannot be solved')
-def no_identity_solved(features, ids, new):
-    A,Y,B = parts(features, ids, new)
-    return (B@torch.linalg.inv(A.T@A)@A.T@Y).argmax(1)
-
 @reading.wrong('the nearest row')
 def nearest(features, ids, new): return ids[torch.cdist(new, features).argmin(1)]
 
 # %% ../../nbs/solutions/06_encoder.ipynb #e85e1858
 def check_identity(answer):
     "Small features, for which `+ I` changes the answer; then two equal ones, without which nothing can be solved."
-    g = torch.Generator().manual_seed(1)
+    g = torch.Generator().manual_seed(2)
     ids = torch.tensor([0]*30+[1]*20+[2]*10)
-    features = torch.tensor([[.0, .0], [.4, .0], [.0, .4]])[ids] + .1*torch.randn(60, 2, generator=g)
+    features = .5 + .1*(torch.tensor([[0., 0.], [4., 0.], [0., 4.]])[ids] + torch.randn(60, 2, generator=g))
     for equal_columns in (False, True):
         f = torch.cat([features, features[:, :1]], 1) if equal_columns else features
         want = probe(f, ids, f)
