@@ -9,8 +9,9 @@ __all__ = ['EncoderUNet', 'split_params', 'freeze_encoder']
 from fastcore.basics import patch
 from torch import nn, Tensor
 
+from .blocks import check_config, check_input, enlarge_logits, init_weights
 from .labels import PixsegError
-from .unet import check_config, check_input, enlarge_logits, init_weights, UpBlock
+from .unet import UpBlock
 from .weights import check_decoder, feature_maps, load_encoder_weights, make_encoder
 
 # %% ../nbs/06_encoder.ipynb #a4402c0c
@@ -30,9 +31,11 @@ class EncoderUNet(nn.Module):
         self.config = dict(n_classes=n_classes, encoder=encoder, pretrained=False, decoder=tuple(decoder), norm=norm, up=up, head=head, n_in=n_in)
         check_config(self.config)
         self.encoder = make_encoder(encoder, n_in)
-        chs,self.min_size = self.encoder.feature_info.channels(),self.encoder.feature_info.reduction()[-1]
-        skips = [*chs[-2::-1], *[0]*len(check_decoder(decoder, self.min_size))]
-        self.ups = nn.ModuleList(UpBlock(a, s, b, up, norm) for a,s,b in zip([chs[-1], *decoder], skips, decoder))
+        (*skips,below),self.min_size = self.encoder.feature_info.channels(),self.encoder.feature_info.reduction()[-1]
+        self.ups = nn.ModuleList()
+        for n in check_decoder(decoder, self.min_size):
+            self.ups.append(UpBlock(below, skips.pop() if skips else 0, n, up, norm))
+            below = n # what the next block gets from below
         self.head = nn.Conv2d(decoder[-1], n_classes, head, padding=head//2)
         for part in (self.ups, self.head): init_weights(part)
         if pretrained: load_encoder_weights(self.encoder, encoder, n_in)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['count_params', 'evaluating', 'validation_frames', 'number_repeats', 'named_parts', 'trace_shapes', 'u_levels',
-           'draw_unet', 'skip_sources', 'u_layout']
+           'joined_channels', 'draw_unet', 'skip_sources', 'u_layout']
 
 # %% ../nbs/helpers/trace.ipynb #cbca5e5a
 import math
@@ -69,11 +69,11 @@ def named_parts(model):
 
 # %% ../nbs/helpers/trace.ipynb #00000035
 def trace_shapes(
-    model:nn.Module, # `UNet`, or any network with a `config` whose parts are its direct children
+    model:nn.Module, # `UNet`, or any network whose parts are its direct children
     size:tuple[int,int]=(96,128), # height and width of the photograph, pixels
 )->list[tuple[str,int,int,int]]: # (name, channels, height, width) of every map, in the order in which they appear
     "Send an empty photograph through `model` and note the shape of every part's output."
-    x = next(model.parameters()).new_zeros(1, model.config.get('n_in', 3), *size)
+    x = next(model.parameters()).new_zeros(1, getattr(model, 'config', {}).get('n_in', 3), *size)
     rows = [('image', *x.shape[1:])]
     def note(name, module, args, out):
         rows.extend((name, *o.shape[1:]) for o in (out if isinstance(out, list) else [out]))
@@ -112,8 +112,15 @@ def _arrow(ax, a, b, label, color, **kw):
     "An arrow from point `a` to point `b`."
     ax.annotate('', b, a, label=label, arrowprops=dict(arrowstyle='-|>', color=color, shrinkA=1, shrinkB=1, **kw))
 
-def _draw_arrows(ax, trace, boxes):
-    "The way of the data from box to box, and the skips."
+def joined_channels(
+    model:nn.Module, # `UNet`, `EncoderUNet` or another network with `UpBlock`s
+)->dict[str,int]: # name of the expansion block -> channels that its `ConvBlock` takes, skip and what comes from below
+    "How many channels every expansion block works on after the skip has been joined."
+    blocks = [(name, m.conv[0].in_channels) for name, m in named_parts(model) if isinstance(getattr(m, 'conv', None), nn.Sequential)]
+    return {name: n for name, n in number_repeats(blocks)}
+
+def _draw_arrows(ax, trace, boxes, joined):
+    "The way of the data from box to box, and the skips with what they are joined to."
     levels = u_levels(trace)
     for (x, y, w, h), (x2, y2, _, h2), l, l2 in zip(boxes, boxes[1:], levels, levels[1:]):
         color = 'dimgrey' if l==l2 else 'firebrick' if l2>l else 'seagreen'
@@ -121,8 +128,9 @@ def _draw_arrows(ax, trace, boxes):
     for i, (name, *_) in enumerate(trace):
         across = [j for j in range(i) if levels[j]==levels[i] and trace[j][0].startswith(('down', 'encoder'))]
         if not name.startswith('up') or not across: continue
-        (x, y, w, h), (x2, _, _, _) = boxes[across[-1]], boxes[i]
+        (x, y, w, h), (x2, _, _, _), skip = boxes[across[-1]], boxes[i], trace[across[-1]][1]
         _arrow(ax, (x+w, y+.8*h), (x2, y+.8*h), 'skip', 'silver', lw=2.2, zorder=0)
+        if name in joined: ax.text(x2-.12, y+.8*h+.02, f'{skip}+{joined[name]-skip}', ha='right', va='bottom', fontsize=8, color='dimgrey')
 
 # %% ../nbs/helpers/trace.ipynb #0000003b
 _u_colors = dict(image='lightgrey', down='#9ecae1', encoder='#9ecae1', pool='#deebf7', bottom='#fdae6b',
@@ -138,7 +146,7 @@ def draw_unet(
     trace = trace_shapes(model, size)
     boxes = _u_boxes(trace)
     if ax is None: _, ax = plt.subplots(figsize=(11, 5))
-    _draw_arrows(ax, trace, boxes)
+    _draw_arrows(ax, trace, boxes, joined_channels(model))
     for (name, c, h, w), (x, y, bw, bh) in zip(trace, boxes):
         ax.add_patch(plt.Rectangle((x, y), bw, bh, facecolor=_u_colors[name.split()[0]], edgecolor='dimgrey', lw=.8))
         ax.text(x+bw/2, y+bh+.03, c, ha='center', va='bottom', fontsize=9, weight='bold')

@@ -71,10 +71,11 @@ class UNet(nn.Module):
         self.config:dict = dict(n_classes=n_classes, n_in=n_in, width=width, depth=depth,
                                 norm=norm, up=up, head=head, padding=padding, fold=fold)
         check_config(self.config)
-        ws = [width*2**i for i in range(depth+1)]
-        self.downs = nn.ModuleList(ConvBlock(a, b, norm, padding) for a, b in zip([n_in*fold**2, *ws], ws[:-1]))
-        self.pool, self.bottom = nn.MaxPool2d(2), ConvBlock(ws[-2], ws[-1], norm, padding)
-        self.ups = nn.ModuleList(UpBlock(a, b, b, up, norm, padding) for a, b in zip(ws[:0:-1], ws[-2::-1]))
+        pairs = [(width*2**i, width*2**(i+1)) for i in range(depth)] # (16, 32), (32, 64), (64, 128), (128, 256)
+        first = (n_in*fold**2, width)
+        self.downs = nn.ModuleList(ConvBlock(a, b, norm, padding) for a, b in [first, *pairs[:-1]])
+        self.pool, self.bottom = nn.MaxPool2d(2), ConvBlock(*pairs[-1], norm, padding)
+        self.ups = nn.ModuleList(UpBlock(b, a, a, up, norm, padding) for a, b in reversed(pairs))
         self.head = nn.Conv2d(width, n_classes*fold**2, head, padding=head//2 if padding=='same' else 0)
         init_weights(self)
 
