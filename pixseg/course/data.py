@@ -7,7 +7,7 @@ __all__ = ['turn', 'enlarge', 'pad', 'own', 'turned', 'turned_transposed', 'turn
            'check_turn', 'enlarged', 'enlarged_tiles', 'enlarged_blended', 'enlarged_rows', 'check_enlarge', 'padded',
            'padded_zeros', 'padded_grey', 'padded_middle', 'padded_floats', 'padded_float_photo', 'check_pad',
            'augment', 'augment_apart', 'augment_global', 'augment_inside', 'augment_short', 'augment_crop',
-           'augment_zero', 'place_of', 'check_own']
+           'augment_zero', 'place_of', 'windows_of', 'check_own']
 
 # %% ../../nbs/solutions/03_data.ipynb #1d97bb84
 import numpy as np
@@ -175,8 +175,8 @@ def augment_crop(photo, mask, size, void, rng):
 def augment_zero(photo, mask, size, void, rng): return augment(photo, mask, size, 0, rng)
 
 # %% ../../nbs/solutions/03_data.ipynb #31e010f1
-def place_of(p, m, mask, void): # where a window of `check_own` was cut (top, left, mirrored); its pixels tell
-    "Top, left and mirror of a window, or `Off` if it is no window at all."
+def place_of(p, m, mask, void):
+    "Where a window was cut, by its numbers: top, left, mirrored or not."
     known = np.argwhere(m != void)
     ask(len(known), 'a window shows nothing of the photograph: it may hang over by half of its size, no further')
     (y,x),w = known[0],mask.shape[1]
@@ -188,20 +188,22 @@ def place_of(p, m, mask, void): # where a window of `check_own` was cut (top, le
         inside = ((rows >= 0) & (rows < mask.shape[0]))[:,None] & ((cols >= 0) & (cols < w))
         want = np.where(inside, rows[:,None]*w+cols+1, void)
         if np.array_equal(n, want): return int(top),int(left),turn
-    raise Off('a window is not a piece of the mask with void around it, mirrored left to right or not')
+    return ask(False, 'a window is not a piece of the mask with void around it, mirrored left to right or not')
+
+def windows_of(answer, mask, size, void, rng):
+    "One answer for a photograph that is its mask, three times; as arrays."
+    got = answer(np.stack([mask]*3, -1), mask.copy(), size, void, rng)
+    ask(isinstance(got, (tuple, list)) and len(got) == 2, 'two things are wanted, the photograph and the mask, in this order')
+    return [np.asarray(o) for o in got]
 
 # %% ../../nbs/solutions/03_data.ipynb #0456ddda
 @own.check
 def check_own(answer):
     for h,w,a,b,void in ((4, 5, 2, 2, 99), (1, 4, 1, 2, 11)): # every pixel of this mask has a number of its own, and the photograph the same
         mask = np.arange(1, h*w+1, dtype=np.uint8).reshape(h, w)
-        photo,seen,rng = np.stack([mask]*3, -1),set(),np.random.default_rng(0)
-        def draw(rng):
-            got = answer(photo.copy(), mask.copy(), (a, b), void, rng)
-            ask(isinstance(got, (tuple, list)) and len(got) == 2, 'two things are wanted, the photograph and the mask, in this order')
-            return [np.asarray(o) for o in got]
+        seen,rng = set(),np.random.default_rng(0)
         for _ in range(700):
-            p,m = draw(rng)
+            p,m = windows_of(answer, mask, (a, b), void, rng)
             ask(m.shape == (a, b), f'the window of the mask is {m.shape}, but {(a, b)} was asked for')
             ask(p.shape == (a, b, 3), f'the window of the photograph is {p.shape}, but {(a, b, 3)} was asked for')
             ask((m != 0).all(), 'outside is 0 in the mask, which is Sky: nobody knows what is there, so it has to be `void`')
@@ -214,8 +216,8 @@ def check_own(answer):
         ask(turns != [False], 'no window is mirrored')
         ask(turns != [True], 'every window is mirrored; about half of them should be')
         rows,cols = (-(a//2), h-a+a//2),(-(b//2), w-b+b//2)
-        for name,there,(low,high) in (('rows', tops, rows), ('columns', lefts, cols)):
+        for name,there,(low,high) in (('rows', tops, rows), ('columns', lefts, cols)): # first and last place
             ask((there[0], there[-1]) == (low, high), f'windows of {a}x{b} from {h}x{w} begin at {name} {there[0]} to {there[-1]}, but {low} to {high} was expected')
         ask(len(seen) == 2*(rows[1]-rows[0]+1)*(cols[1]-cols[0]+1), 'some places never came up in 700 windows, or never mirrored: each should be as likely')
-        again = [draw(np.random.default_rng(5))[1] for _ in range(9)]
+        again = [windows_of(answer, mask, (a, b), void, np.random.default_rng(5))[1] for _ in range(9)]
         ask(all(np.array_equal(again[0], o) for o in again), 'the same seed gave two different windows: all chance should come from `rng`')
