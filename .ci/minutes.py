@@ -1,8 +1,8 @@
-"""How long the course takes, into pixseg/results/course.json: minutes of reading, and measured seconds.
+"""How long the course takes, into pixseg/results/course.json: minutes of reading as each chapter says, and measured seconds.
 
     python .ci/minutes.py            # runs every chapter and every solution, each in an empty folder
     python .ci/minutes.py 04_unet    # only these
-    python .ci/minutes.py --reading  # minutes of reading only; nothing is run
+    python .ci/minutes.py --reading  # minutes of reading only, as each chapter's opening says; nothing is run
 
 Afterwards nbs/index.ipynb has to be run and `make readme` called: both show these figures. Measure on a machine that does nothing else.
 """
@@ -23,16 +23,16 @@ def sources(path, kind): return [''.join(c['source']) for c in json.loads(path.r
 
 
 def said(path, pattern):
-    "A number that a notebook says in its first two cells of text, or None."
-    found = re.search(pattern, ' '.join(sources(path, 'markdown')[:2]))
+    "A number that a notebook says in its opening, its first four cells of text, or None."
+    found = re.search(pattern, ' '.join(sources(path, 'markdown')[:4]))
     return int(found[1]) if found else None
 
 
 def reading(path):
-    "Minutes of reading: what a notebook says of itself; where it says nothing, its words and lines of code, to five minutes."
-    words = sum(len(re.sub(r'\]\([^)]*\)', '', s).split()) for s in sources(path, 'markdown'))
-    lines = sum(1 for s in sources(path, 'code') for line in s.split('\n') if line.strip())
-    return said(path, r'[Rr]eading\D{0,20}(\d+) minutes') or max(5, 5*round((words/200+lines/20)/5))
+    "Minutes of reading: what a notebook's opening says, `Reading NN minutes`; one that says nothing is refused."
+    found = said(path, r'\b[Rr]eading (?:about )?(\d+) minutes')
+    if found is None: raise SystemExit(f'{path.name} does not say how long it takes to read: write "Reading NN minutes" into its opening')
+    return found
 
 
 def seconds(path):

@@ -260,11 +260,28 @@ def test_chapters_follow_each_other():
         assert found and found[1] == after.name, f'{path.name}: {last}'
 
 
-def test_the_map_of_the_course_is_true():
-    "What the front page draws and lists: every chapter, in order, with the minutes that it gives itself; two paths of notebooks that exist."
+def minutes_script():
     spec = spec_from_file_location('minutes', ROOT/'.ci'/'minutes.py')
     minutes = module_from_spec(spec)
     spec.loader.exec_module(minutes)
+    return minutes
+
+
+def test_minutes_of_reading_are_those_that_a_chapter_says(tmp_path):
+    "One source: the opening. A number further down is none of it, and a chapter that says nothing is refused."
+    def reading(*texts):
+        file = tmp_path/'x.ipynb'
+        file.write_text(json.dumps({'cells': [{'cell_type': 'markdown', 'source': [s]} for s in texts]}))
+        return minutes_script().reading(file)
+    assert reading('# A', 'badge', 'You have a mask. Reading 12 minutes, running 40 seconds.') == 12
+    assert reading('# A', 'Reading 7 minutes.', 'word '*5000) == 7
+    with pytest.raises(SystemExit, match='Reading NN minutes'): reading('# A', 'word '*5000, 'running 40 minutes')
+    with pytest.raises(SystemExit): reading(*'ABCDE', 'Reading 9 minutes')
+
+
+def test_the_map_of_the_course_is_true():
+    "What the front page draws and lists: every chapter, in order, with the minutes that it gives itself; two paths of notebooks that exist."
+    minutes = minutes_script()
     course = json.loads(minutes.FILE.read_text(encoding='utf-8'))
     assert [o['file'] for o in course['chapters']] == [p.stem for p in CHAPTERS]
     assert {o['file']: o['reading'] for o in course['chapters']} == {p.stem: minutes.reading(p) for p in CHAPTERS}, 'run `python .ci/minutes.py --reading`'
