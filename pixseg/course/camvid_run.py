@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['mistake', 'compared', 'luck', 'worst_mistake', 'mistake_turned', 'mistake_of_all', 'mistake_of_diagonal',
-           'check_mistake', 'differs', 'differs_where_both_say', 'differs_as_a_set', 'differs_yes_no', 'check_compared',
-           'clearly_better', 'better_by_n', 'better_or_worse', 'better_at_best', 'check_luck']
+           'mistake_of_share', 'check_mistake', 'differs', 'differs_where_both_say', 'differs_as_a_set',
+           'differs_yes_no', 'differs_unless_silent', 'differs_by_default', 'check_compared', 'clearly_better',
+           'better_by_n', 'better_or_worse', 'better_at_best', 'check_luck']
 
 # %% ../../nbs/solutions/16_camvid_run.ipynb #acb0ca2c
 import numpy as np
@@ -35,6 +36,12 @@ def mistake_of_all(cm, names): return (*worst_mistake(cm, names)[:2], worst_mist
 def mistake_of_diagonal(cm, names):
     t,p = divmod(int(np.array(cm).argmax()), len(cm))
     return names[t], names[p], np.array(cm)[t,p]/np.array(cm)[t].sum()
+@mistake.wrong('largest share')
+def mistake_of_share(cm, names):
+    share = np.array(cm)/np.array(cm).sum(1, keepdims=True)
+    np.fill_diagonal(share, 0)
+    t,p = divmod(int(share.argmax()), len(share))
+    return names[t], names[p], share[t,p]
 
 # %% ../../nbs/solutions/16_camvid_run.ipynb #4aacce54
 @mistake.check
@@ -50,24 +57,34 @@ def check_mistake(answer):
     equal([true, taken] == ['Car', 'Road'], True, f'{true} taken for {taken}; is it the largest number off the diagonal?')
     ask(abs(share-9/101) > 1e-4, 'the share is 9/101, of all pixels: what was asked for is the share of the true class')
     equal(float(share), .3, 'the share of Car that is taken for Road')
+    true,taken,_ = answer(np.array([[90, 8, 2], [0, 8, 2], [3, 0, 4]]), names)
+    ask((true, taken) != ('Pole', 'Road'), 'for [[90, 8, 2], [0, 8, 2], [3, 0, 4]] you have Pole taken for Road, the largest share (3 of 7): look for the largest number of pixels, which is 8')
+    equal([true, taken] == ['Road', 'Car'], True, f'for [[90, 8, 2], [0, 8, 2], [3, 0, 4]] you have {true} taken for {taken}; is it the largest number off the diagonal?')
     equal(float(answer(np.array([[8, 2], [1, 4]]), ['Road', 'Car'])[2]), .2, 'the share for [[8, 2], [1, 4]]')
 
 # %% ../../nbs/solutions/16_camvid_run.ipynb #43452e15
-compared = Exercise('camvid_run.2', 10, ["`a.get('size')` is None where the report does not say.",
-    'None against a value is different; None against None is not.'])
+compared = Exercise('camvid_run.2', 10, ["`k in a` says whether the report `a` names it; `a.get(k)` is None where it does not.",
+    'They agree in `k` only if both say it and say the same: everything else is different.'])
 
 @compared.solution
-def differs(a, b): return [k for k in ('split', 'size', 'void', 'trained_on') if a.get(k) != b.get(k)]
+def differs(a, b):
+    agree = lambda k: k in a and k in b and a[k] == b[k]
+    return [k for k in ('split', 'size', 'void', 'trained_on') if not agree(k)]
 
 # %% ../../nbs/solutions/16_camvid_run.ipynb #78ba5bdf
 @compared.wrong('does not say')
 def differs_where_both_say(a, b): return [k for k in ('split', 'size', 'void', 'trained_on') if k in a and k in b and a[k] != b[k]]
 
 @compared.wrong('in the order')
-def differs_as_a_set(a, b): return sorted(k for k in {*a, *b} if a.get(k) != b.get(k))
+def differs_as_a_set(a, b): return sorted(k for k in ('split', 'size', 'void', 'trained_on') if k not in a or k not in b or a[k] != b[k])
 
 @compared.wrong('which keys')
 def differs_yes_no(a, b): return a != b
+@compared.wrong('neither report says')
+def differs_unless_silent(a, b): return [k for k in ('split', 'size', 'void', 'trained_on') if a.get(k) != b.get(k)]
+
+@compared.wrong('does not mean False')
+def differs_by_default(a, b): return [k for k in ('split', 'size', 'void', 'trained_on') if a.get(k, False) != b.get(k, False)]
 
 # %% ../../nbs/solutions/16_camvid_run.ipynb #121c2773
 @compared.check
@@ -79,7 +96,10 @@ def check_compared(answer):
     ask(list(got) == ['split', 'trained_on'], f"for val/train against test/train and val you have {list(got)}, but ['split', 'trained_on'] was expected")
     c = {k:v for k,v in a.items() if k != 'size'}
     ask('size' in answer(dict(a), dict(c)) and 'size' in answer(dict(c), dict(a)), 'one report does not say its size: it may be another, so it counts as different')
-    ask(list(answer(dict(c), dict(c))) == [], 'a report does not differ from itself, even where it does not say')
+    d = {k:v for k,v in a.items() if k != 'void'}
+    ask('void' in answer(dict(a), dict(d)), 'a counts void: False, b does not say. "Not said" does not mean False, so they differ')
+    ask(list(answer(dict(c), dict(c))) == ['size'], 'neither report says its size: they may be different ones, so it counts as different')
+    ask(list(answer(dict(a), dict(a))) == [], 'two reports that say the same four things do not differ')
     ask(list(answer(dict(a), dict(split='test', void=True, size=(1, 1), trained_on='x'))) == ['split', 'size', 'void', 'trained_on'],
         'if all four differ, they come in the order split, size, void, trained_on')
 
