@@ -22,8 +22,7 @@ class EncoderUNet(nn.Module):
         encoder:str='tf_efficientnet_lite0', # a timm network that gives feature maps
         pretrained:bool=True, # load ImageNet weights into the encoder
         decoder:tuple[int,...]=(128,96,64,32), # channels of the expansion blocks, deepest first
-        norm:str='batch', # of the decoder: 'batch', 'group' or 'none'
-        up:str='nearest', # 'nearest', 'bilinear' or 'transpose'
+        norm:str='batch', up:str='nearest', # of the decoder, as `UNet` has them
         head:int=3, # kernel of the last convolution, odd
         n_in:int=3, # channels of the photographs
     ):

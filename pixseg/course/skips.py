@@ -100,7 +100,7 @@ def skips_late(net, x, other):
     with torch.no_grad(): net(other)
     for h in hooks: h.remove()
     hooks = []
-    for up,skip in zip(net.ups, kept[::-1]): hooks.append(up.register_forward_pre_hook(lambda m, args: (args[0], skip)))
+    for up,skip in zip(net.ups, kept[::-1]): hooks.append(up.register_forward_pre_hook(lambda m, args: (args[0], skip))) # noqa: B023  the mistake itself
     try:
         with torch.no_grad(): return net(x).argmax(1)
     finally:

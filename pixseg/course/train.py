@@ -51,7 +51,7 @@ def check_peak(answer):
         where = f'for the rates {rates} and 5 steps an epoch'
         got = float(answer(list(rates), 5))
         ask(got == int(got), f'{where}: you have {got:.5g}, but an epoch is a whole number: divide with `//`')
-        ask(got not in slips, f'{where}: you have {got:g}, but 1 was expected; {slips.get(got)}')
+        ask(got not in slips, f'{where}: you have {got:g}, but 1 was expected; {slips.get(int(got))}')
         equal(got, 1, where)
     for place in (0, 5, 9, 14, 19): equal(answer([.5+(i == place) for i in range(20)], 5), place//5+1, f'for 20 steps, 5 an epoch, the highest rate at position {place}')
 
