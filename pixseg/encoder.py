@@ -31,8 +31,7 @@ class EncoderUNet(nn.Module):
         self.config = dict(n_classes=n_classes, encoder=encoder, pretrained=False, decoder=tuple(decoder), norm=norm, up=up, head=head, n_in=n_in)
         check_config(self.config)
         self.encoder = make_encoder(encoder, n_in)
-        (*skips,below),self.min_size = self.encoder.feature_info.channels(),self.encoder.feature_info.reduction()[-1]
-        self.ups = nn.ModuleList()
+        self.ups,self.min_size,(*skips,below) = nn.ModuleList(),self.encoder.feature_info.reduction()[-1],self.encoder.feature_info.channels()
         for n in check_decoder(decoder, self.min_size):
             self.ups.append(UpBlock(below, skips.pop() if skips else 0, n, up, norm))
             below = n # what the next block gets from below

@@ -117,7 +117,7 @@ def joined_channels(
 )->dict[str,int]: # name of the expansion block -> channels that its `ConvBlock` takes, skip and what comes from below
     "How many channels every expansion block works on after the skip has been joined."
     blocks = [(name, m.conv[0].in_channels) for name, m in named_parts(model) if isinstance(getattr(m, 'conv', None), nn.Sequential)]
-    return {name: n for name, n in number_repeats(blocks)}
+    return dict(number_repeats(blocks))
 
 def _draw_arrows(ax, trace, boxes, joined):
     "The way of the data from box to box, and the skips with what they are joined to."
