@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['row', 'other', 'smooth', 'overlaps_1d', 'overlaps_cut', 'overlaps_everywhere', 'overlaps_none', 'overlaps_long',
-           'check_row', 'with_other_skips', 'skips_that_stay', 'skips_swapped', 'skips_ignored', 'Patient',
-           'skips_answer', 'check_other', 'smooth_up', 'smooth_equal', 'smooth_mixed', 'smooth_random', 'check_smooth']
+           'check_row', 'with_other_skips', 'skips_that_stay', 'skips_swapped', 'skips_ignored', 'skips_not_turned',
+           'skips_late', 'Patient', 'skips_answer', 'check_other', 'smooth_up', 'smooth_equal', 'smooth_mixed',
+           'smooth_random', 'check_smooth']
 
 # %% ../../nbs/solutions/05_skips.ipynb #41128318
 import torch
@@ -100,7 +101,7 @@ def skips_late(net, x, other):
     with torch.no_grad(): net(other)
     for h in hooks: h.remove()
     hooks = []
-    for up,skip in zip(net.ups, kept[::-1]): hooks.append(up.register_forward_pre_hook(lambda m, args: (args[0], skip)) # noqa: B023)
+    for up,skip in zip(net.ups, kept[::-1]): hooks.append(up.register_forward_pre_hook(lambda m, args: (args[0], skip))) # noqa: B023 # the mistake
     try:
         with torch.no_grad(): return net(x).argmax(1)
     finally:
