@@ -22,7 +22,8 @@ class EncoderUNet(nn.Module):
         encoder:str='tf_efficientnet_lite0', # a timm network that gives feature maps
         pretrained:bool=True, # load ImageNet weights into the encoder
         decoder:tuple[int,...]=(128,96,64,32), # channels of the expansion blocks, deepest first
-        norm:str='batch', up:str='nearest', # of the decoder, as `UNet` has them
+        norm:str='batch', # of the decoder: 'batch', 'group' or 'none'
+        up:str='nearest', # 'nearest', 'bilinear' or 'transpose'
         head:int=3, # kernel of the last convolution, odd
         n_in:int=3, # channels of the photographs
     ):
@@ -30,8 +31,7 @@ class EncoderUNet(nn.Module):
         self.config = dict(n_classes=n_classes, encoder=encoder, pretrained=False, decoder=tuple(decoder), norm=norm, up=up, head=head, n_in=n_in)
         check_config(self.config)
         self.encoder = make_encoder(encoder, n_in)
-        (*skips,below),self.min_size = self.encoder.feature_info.channels(),self.encoder.feature_info.reduction()[-1]
-        self.ups = nn.ModuleList()
+        self.ups,self.min_size,(*skips,below) = nn.ModuleList(),self.encoder.feature_info.reduction()[-1],self.encoder.feature_info.channels()
         for n in check_decoder(decoder, self.min_size):
             self.ups.append(UpBlock(below, skips.pop() if skips else 0, n, up, norm))
             below = n # what the next block gets from below

@@ -82,6 +82,7 @@ def skips_swapped(net, x, other): return with_other_skips(net, other, x)
 def skips_ignored(net, x, other):
     with torch.no_grad(): return net(x).argmax(1)
 
+# %% ../../nbs/solutions/05_skips.ipynb #d1e98c08
 @other.wrong('turn the list')
 def skips_not_turned(net, x, other):
     kept = []
@@ -100,7 +101,7 @@ def skips_late(net, x, other):
     with torch.no_grad(): net(other)
     for h in hooks: h.remove()
     hooks = []
-    for up,skip in zip(net.ups, kept[::-1]): hooks.append(up.register_forward_pre_hook(lambda m, args: (args[0], skip))) # noqa: B023  the mistake itself
+    for up,skip in zip(net.ups, kept[::-1]): hooks.append(up.register_forward_pre_hook(lambda m, args: (args[0], skip))) # noqa: B023 # the mistake
     try:
         with torch.no_grad(): return net(x).argmax(1)
     finally:

@@ -144,6 +144,7 @@ class TinyHalf(TinyUNet):
 class TinyEleven(TinyUNet):
     def __init__(self, n_classes): super().__init__(11)
 
+# %% ../../nbs/solutions/04_unet.ipynb #829b406a
 @tiny.wrong('return the logits themselves')
 class TinyIds(TinyUNet):
     def forward(self, x): return super().forward(x).argmax(1)
