@@ -404,6 +404,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                 'pixseg/course/labels.py'),
                                       'pixseg.course.labels.table_of_first': ( 'solutions/labels.html#table_of_first',
                                                                                'pixseg/course/labels.py'),
+                                      'pixseg.course.labels.table_of_last': ( 'solutions/labels.html#table_of_last',
+                                                                              'pixseg/course/labels.py'),
                                       'pixseg.course.labels.table_of_median': ( 'solutions/labels.html#table_of_median',
                                                                                 'pixseg/course/labels.py'),
                                       'pixseg.course.labels.table_void_wins': ( 'solutions/labels.html#table_void_wins',

@@ -31,7 +31,7 @@ class Labels(CheckedLabels):
         return self.names.index(name)
 
     def palette(self)->np.ndarray: # uint8 `(256,3)` RGB; rows past the last id are magenta
-        "The colour of every possible pixel value; magenta shouts where a value is no id."
+        "The colour of every possible pixel value; magenta marks what is no id."
         pal = np.full((256,3), (255,0,255), np.uint8)
         pal[:len(self)] = self.colors
         return pal

@@ -4,13 +4,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from pixseg.course.engine import scene
 from pixseg.draw import to_ids
 from pixseg.io.names import write_codes
 from pixseg.labels import CAMVID, CAMVID32, MERGE32, Labels, PixsegError, name_labels, read_codes
 from pixseg.loss import masked_ce
 from pixseg.metrics import accuracy, confusion, report
 from pixseg.rare import SegLoss, class_weights, soft_dice
-from pixseg.show import class_shares, color_mask, error_map, overlay, show_errors, show_grid
+from pixseg.show import class_shares, color_mask, error_colors, error_map, error_names, overlay, show_errors, show_grid, show_mask
 from pixseg.trace import trace_shapes, u_levels
 from pixseg.unet import ConvBlock, UNet, UpBlock
 
@@ -153,6 +154,18 @@ def test_nothing_but_void_has_no_shares_and_no_score():
     assert show_errors(void, void, CAMVID).get_title() == 'all void'
     assert show_errors(MASK, MASK, CAMVID).get_title() == '0.0% wrong'
     assert show_errors(MASK, MASK, CAMVID, title='fog').get_title() == 'fog'
+
+
+def test_a_picture_says_what_it_shows():
+    mask = scene()[1]
+    texts = lambda ax: [o.get_text() for o in ax.get_legend().get_texts()]
+    assert texts(show_mask(mask, CAMVID)) == list(CAMVID.classes) # all eleven are there
+    truth,pred = mask.copy(),mask[:,::-1]
+    truth[88:,30:98] = CAMVID.void
+    ax,known = show_errors(pred, truth, CAMVID),truth != CAMVID.void
+    assert (ax.images[0].get_array() == error_colors[error_map(pred, truth, CAMVID.void)]).all()
+    assert texts(ax) == list(error_names)
+    assert ax.get_title() == f'{np.mean(pred[known] != truth[known]):.1%} wrong' # counted a second way
 
 
 def test_a_grid_leaves_the_place_of_a_missing_example_empty():

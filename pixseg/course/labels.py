@@ -7,7 +7,7 @@ __all__ = ['share', 'renumbered', 'from_colors', 'lost_list', 'share_of', 'share
            'share_of_labelled', 'renumber', 'renumber_back', 'renumber_in_turn', 'renumber_in_place', 'ids_of',
            'ids_from_zero', 'ids_of_nearest', 'ids_of_any', 'ids_of_sum', 'ids_of_bytes', 'ids_of_blue', 'find_table',
            'table_with_void', 'table_of_first', 'table_from_zero', 'table_void_wins', 'table_of_median',
-           'table_as_list']
+           'table_of_last', 'table_as_list']
 
 # %% ../../nbs/solutions/01_labels.ipynb #b2db037a
 import numpy as np
@@ -229,6 +229,12 @@ def table_of_median(theirs, ours, void):
         if len(votes): table[i] = np.median(votes)
     return table
 
+@lost_list.wrong('the last one stays')
+def table_of_last(theirs, ours, void):
+    table = np.full(256, 255, np.uint8)
+    table[theirs[ours != void]] = ours[ours != void]
+    return table
+
 @lost_list.wrong('`table[mask]` needs an array')
 def table_as_list(theirs, ours, void): return list(find_table(theirs, ours, void))
 
@@ -239,6 +245,8 @@ def _check_find_table(answer):
     case = f'for {theirs.tolist()}, {ours.tolist()} and void 11'
     got = np.asarray(answer(theirs, ours, 11))
     ask(got.shape == (256,), f'{case}: a table has 256 entries, but the shape of yours is {got.shape}')
+    last = np.array([[2, 2, 5]], np.uint8)
+    ask(np.asarray(answer(np.zeros((1, 3), np.uint8), last, 11))[0] != 5, f'for their three pixels 0, {last.tolist()} and void 11 entry 0 is 5, but most are 2: `t[theirs] = ours` writes one pixel after the other into the same entry, and the last one stays. Count them.')
     ask(got[0] != 1, f'{case} entry 0 is 1, but most of its pixels are 2: count all of them')
     ask(got[7] != 11, f'{case} entry 7 is 11: pixels that are void in `ours` do not vote, and so nobody votes for their 7')
     ask(got[9] != 0, f'{case} entry 9, an id that is nowhere, is 255, but you have 0: start with 255')

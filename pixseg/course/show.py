@@ -265,19 +265,19 @@ def _check_at_edges(answer):
     pred = targ.copy()
     pred[1:3,2] = 0
     got = answer(pred, targ, 9, 1)
-    ask(got != 0, f'for pred {pred.tolist()}, targ {targ.tolist()}, void 9 and k 1 you have 0: near means at most k rows and k columns, in both directions')
+    ask(got != 0, 'for an outline in row 0, a mistake right below it and k 1 you have 0: near means at most k rows and k columns, in both directions')
     equal(got, 1., f'for pred {pred.tolist()}, targ {targ.tolist()}, void 9 and k 1')
     spot = np.zeros((5, 5), int)
     spot[2,2] = 1 # outlines: the spot, and the pixels above and left of it
     pred = spot.copy()
     pred[3,3] = 1
-    ask(answer(pred, spot, None, 1) != 0, f'for pred {pred.tolist()}, targ {spot.tolist()}, no void and k 1 you have 0, but the mistake at [3, 3] is one row and one column from the outline at [2, 2]: diagonals count, near is a square and not a diamond.')
-    equal(answer(pred, spot, None, 1), 1., f'for pred {pred.tolist()}, targ {spot.tolist()}, no void and k 1')
+    ask(answer(pred, spot, None, 1) != 0, 'for an outline that ends at [2, 2], a mistake at [3, 3] and k 1 you have 0: diagonals count, near is a square and not a diamond.')
+    equal(answer(pred, spot, None, 1), 1., 'for an outline that ends at [2, 2], a mistake at [3, 3] and k 1')
     pred = targ.copy()
     pred[4] = 1
     ask(answer(targ, targ, 9, 1) == 0, 'without any mistake the share is 0')
     got = answer(pred, targ, 9, 1)
-    ask(got == 0, f'for pred {pred.tolist()}, targ {targ.tolist()} and void 9 you have {got}: only void pixels differ, and void is no mistake')
+    ask(got == 0, f'where only void pixels differ you have {got}, but 0 was expected: void is no mistake')
     mask = scene()[1]
     shifted = np.pad(mask, ((0,0), (3,0)), mode='edge')[:,:-3]
     for k in (1, 2, 4): equal(answer(shifted, mask, CAMVID.void, k), at_edges(shifted, mask, CAMVID.void, k), f"for the course's scene moved by three pixels, k {k}")
