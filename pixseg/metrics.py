@@ -86,7 +86,7 @@ def report(
     cm, # `(n,n)` counts from `confusion`
     labels:Labels, # whose real classes they count
 )->dict: # accuracy, class_accuracy, miou: float or None; iou: {class name: float or None}
-    "Every figure of a table of counts as plain numbers that JSON can hold; None where there is none."
+    "Every score of a table of counts as plain numbers that JSON can hold; None where there is none."
     if len(cm)!=labels.n:
         raise PixsegError(f"a table of {len(cm)} classes for {labels.n} names: count with n={labels.n}")
     plain = lambda o: None if math.isnan(o) else float(o)

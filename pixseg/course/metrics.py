@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['hand', 'weighted', 'edges', 'hand_counted', 'over_the_row', 'over_the_column', 'twice', 'check_hand', 'weighted_iou',
            'by_prediction', 'unweighted', 'spoilt', 'averaged', 'check_weighted', 'edge_accuracy', 'edges_of_pred',
-           'void_judged', 'neighbours_only', 'start_below_zero', 'none_is_zero', 'check_edges']
+           'void_judged', 'neighbours_only', 'start_below_zero', 'none_is_zero', 'rolled', 'wraps_round',
+           'cross_window', 'check_corner', 'check_edges']
 
 # %% ../../nbs/solutions/09_metrics.ipynb #a08fbabb
 import numpy as np
@@ -114,9 +115,35 @@ def none_is_zero(pred, targ, void, reach):
     got = edge_accuracy(pred, targ, void, reach)
     return got if got == got else 0.
 
+# %% ../../nbs/solutions/09_metrics.ipynb #2350726d
+def rolled(targ, reach, cross=False):
+    "The places near another id, by shifting the mask with `np.roll`: it wraps round at the border."
+    steps = [(y,x) for y in range(-reach, reach+1) for x in range(-reach, reach+1) if not cross or 0 in (y,x)]
+    return np.any([np.roll(targ, step, (0, 1)) != targ for step in steps], 0)
+
+@edges.wrong('does yours wrap round')
+def wraps_round(pred, targ, void, reach):
+    judged = rolled(targ, reach) & (targ != void)
+    return (pred == targ)[judged].mean() if judged.any() else np.nan
+
+@edges.wrong('corners belong to it')
+def cross_window(pred, targ, void, reach):
+    padded,(h,w) = np.pad(targ, reach, mode='edge'),targ.shape
+    judged = rolled(padded, reach, cross=True)[reach:reach+h, reach:reach+w] & (targ != void)
+    return (pred == targ)[judged].mean() if judged.any() else np.nan
+
+def check_corner(answer):
+    "A mask of 3x3 with another id in one corner: a window that wraps round, or a cross, judges other pixels."
+    corner = np.eye(3, dtype=np.uint8)*[1, 0, 0]
+    got = round(float(answer(np.zeros_like(corner), corner, 9, 1)), 3)
+    where = f'for a 3x3 mask of 0 with a 1 in its first corner, pred all 0, reach 1, you have {got} in place of 0.75'
+    ask(got not in (.889, .8), f'{where}: the window is cut off at the border; does yours wrap round, as `np.roll` does?')
+    ask(got != .667, f'{where}: the window is a square, and corners belong to it; yours looks along the row and the column only')
+
 # %% ../../nbs/solutions/09_metrics.ipynb #5ac567e8
 @edges.check
 def check_edges(answer):
+    check_corner(answer)
     row = np.array([[0, 0, 0, 1, 1]], np.uint8)
     flat = np.zeros_like(row)
     got = float(answer(flat, row, 9, 1))
@@ -136,5 +163,3 @@ def check_edges(answer):
     near,wide = (float(answer(pred, mask, CAMVID.void, r)) for r in (1, 2))
     ask(abs(near-wide) > 1e-6, f"in the course's scene, shifted by two, `reach` 1 and 2 give the same, {near:.4f}: how large is your window?")
     for r in (1, 2, 4): equal(answer(pred, mask, CAMVID.void, r), edge_accuracy(pred, mask, CAMVID.void, r), f"for the course's scene shifted by two, reach {r}")
-    slanted = np.eye(6, dtype=np.uint8)
-    equal(answer(np.zeros_like(slanted), slanted, 9, 1), edge_accuracy(np.zeros_like(slanted), slanted, 9, 1), 'for a diagonal line of ones, pred all 0 (corners of the window count, too)')
