@@ -106,8 +106,8 @@ def check_count(answer):
         ask(got != params_only_block(a, s, b), f'{here} {got}: that is only the `ConvBlock`; the transposed convolution before it has weights too.')
         for what,n in up_terms(a, s, b).items(): ask(got != want-n or n == 0, f'{here} {got}, {n} too few: have you counted {what}?')
         ask(got != want+2*b, f'{here} {got}, {2*b} too many: the 3x3 convolutions have no biases, because a norm follows each.')
-        ask(got != params_of_nearest(a, s, b), f'{here} {got}: the transposed convolution has halved the channels already, so {b} come from below into the first convolution, not {a}.')
-        ask(got != params_twice(a, s, b) or s == b, f'{here} {got}: the skip has channels of its own, {s} here and not {b}.')
+        ask(got != params_of_nearest(a, s, b), f'{here} {got}: the transposed convolution has halved the channels already, so {b} come from below and not {a}: the first convolution takes n_out+n_skip.')
+        ask(got != params_twice(a, s, b) or s == b, f'{here} {got}: the skip has channels of its own, {s} here and not {b}: the first convolution takes n_out+n_skip.')
         equal(got, want, f'for ({a}, {s}, {b})')
 
 # %% ../../nbs/solutions/04_unet.ipynb #79298a98
