@@ -27,7 +27,7 @@ from .unet import UNet
 ARCHITECTURES = dict(UNet=UNet, EncoderUNet=EncoderUNet)
 
 def build_model(
-    architecture:str, # name of the class, a key of `ARCHITECTURES`
+    architecture:str, # name of the Python class, a key of `ARCHITECTURES`
     config:dict, # arguments of its constructor, as `model.config` holds them
 )->nn.Module: # the network, with fresh weights: nothing is downloaded
     "Build a network from what a model file says about it; raises `PixsegError` if that makes no network."
@@ -72,7 +72,7 @@ def save_model(
     "Save weights and card in one `safetensors` file; atomic."
     card = json.dumps(make_card(model, labels, size, **about))
     weights = {k:_stored(v, half) for k,v in model.state_dict().items()}
-    with atomic(path) as part: part.write_bytes(save(weights, dict(pixseg=card))) # `save_file` makes a file with permissions for its owner only
+    with atomic(path) as part: part.write_bytes(save(weights, dict(pixseg=card)))
     return Path(path)
 
 def _stored(v, half): # plain contiguous memory, whatever layout training used

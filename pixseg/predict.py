@@ -55,7 +55,8 @@ def predict_logits(
     h,w = imgs[0].shape[:2]
     if min(h, w) < model.min_size:
         raise PixsegError(f"the image is {h}x{w}, but this network needs at least {model.min_size} pixels a side: give a larger one")
-    size = work_size((h, w), getattr(model, 'size', None)) if size == 'trained' else size or (h, w)
+    if size == 'trained': size = work_size((h, w), getattr(model, 'size', None))
+    if size is None: size = h,w
     return sum(_logits_at(model, imgs, size, s, tta) for s in scales)/len(scales)
 
 def _logits_at(model, imgs, size, scale, tta):

@@ -156,7 +156,7 @@ def pack_all_at_zero(arrays, card): return _pack(arrays, card, step=False)
 def check_writer(answer):
     for arrays,card in (({'w': np.arange(6, dtype=np.float32).reshape(2, 3)}, dict(labels=['sky', 'road'])),
                         ({'a': np.ones((2, 1, 3), np.float32), 'b': np.arange(3, dtype=np.float32)*.5}, dict(name='Zürich', size=[96, 128]))):
-        where,data = f"for arrays {', '.join(arrays)}",answer(dict(arrays), dict(card))
+        where,data = ('for one array w', 'for arrays a and b')[len(arrays)-1],answer(dict(arrays), dict(card))
         ask(isinstance(data, (bytes, bytearray)), f'{where}: `bytes` were expected, not {type(data).__name__}')
         header,n = _header(bytes(data), where)
         meta = header.get('__metadata__')
@@ -164,7 +164,7 @@ def check_writer(answer):
         ask(isinstance(meta['pixseg'], str), f'{where}: `pixseg` should be a text: `json.dumps(card)`')
         ask(json.loads(meta['pixseg']) == card, f"{where}: the card reads {meta['pixseg']}, but {json.dumps(card)} was expected")
         ask(set(header) == {*arrays, '__metadata__'}, f'{where}: the header names {sorted(header)}')
-        for name,a in arrays.items(): _check_tensor(header[name], a, len(data)-8-n, f'{where}, {name}')
+        for name,a in arrays.items(): _check_tensor(header[name], a, len(data)-8-n, where if len(arrays) == 1 else f'{where}, tensor {name}')
         spans = sorted(header[name]['data_offsets'] for name in arrays)
         ask([o[0] for o in spans] == [0, *(o[1] for o in spans[:-1])], f'{where}: the offsets are {spans}: the bytes of each array begin where the one before ends')
         for name,a in load(bytes(data)).items(): equal(a, arrays[name], f'{where}: {name}, as the real library reads it')
