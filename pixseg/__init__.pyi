@@ -9,7 +9,8 @@ from .io.sources import open_source as open_source
 from .io.check import check_data as check_data
 from .io.convert import convert_data as convert_data
 from .io.camvid import get_camvid as get_camvid
-from .data import seg_dls as seg_dls, SegAugment as SegAugment
+from .loader import SegAugment as SegAugment
+from .data import seg_dls as seg_dls
 from .trace import draw_unet as draw_unet
 from .unet import UNet as UNet
 from .encoder import EncoderUNet as EncoderUNet

@@ -19,7 +19,7 @@ def _as_ids(mask, name):
     if not isinstance(mask, Tensor):
         mask = np.asarray(mask)
         if mask.dtype.kind=='u' and mask.dtype!=np.uint8: mask = mask.astype(np.int64) # torch counts no wide unsigned
-        mask = torch.from_numpy(np.ascontiguousarray(mask)) if mask.dtype.kind in 'iub' else torch.empty(0)
+        mask = torch.from_numpy(np.require(mask, requirements=['C', 'W'])) if mask.dtype.kind in 'iub' else torch.empty(0)
     mask = mask.as_subclass(Tensor)
     if mask.dtype==torch.bool: return mask.byte()
     if mask.is_floating_point() or mask.is_complex():
