@@ -541,6 +541,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                              'pixseg/course/own_data.py'),
                                         'pixseg.course.own_data.held_share_of_places': ( 'solutions/own_data.html#held_share_of_places',
                                                                                          'pixseg/course/own_data.py'),
+                                        'pixseg.course.own_data.held_to_first_bar': ( 'solutions/own_data.html#held_to_first_bar',
+                                                                                      'pixseg/course/own_data.py'),
                                         'pixseg.course.own_data.ids_by_sum': ( 'solutions/own_data.html#ids_by_sum',
                                                                                'pixseg/course/own_data.py'),
                                         'pixseg.course.own_data.ids_from_colors': ( 'solutions/own_data.html#ids_from_colors',

@@ -56,7 +56,7 @@ def check_mistake(answer):
     ask((true, taken) != ('Road', 'Car'), 'Road taken for Car: it is Car that is taken for Road 9 times. Rows are the true classes, columns are the predicted ones')
     equal([true, taken] == ['Car', 'Road'], True, f'{true} taken for {taken}; is it the largest number off the diagonal?')
     ask(abs(share-9/101) > 1e-4, 'the share is 9/101, of all pixels: what was asked for is the share of the true class')
-    equal(float(share), .3, 'the share of Car that is taken for Road')
+    equal(float(share), .3, 'the share of Car that is taken for Road (divide by the sum of its row, the right pixels included)')
     true,taken,_ = answer(np.array([[90, 8, 2], [0, 8, 2], [3, 0, 4]]), names)
     ask((true, taken) != ('Pole', 'Road'), 'for [[90, 8, 2], [0, 8, 2], [3, 0, 4]] you have Pole taken for Road, the largest share (3 of 7): look for the largest number of pixels, which is 8')
     equal([true, taken] == ['Road', 'Car'], True, f'for [[90, 8, 2], [0, 8, 2], [3, 0, 4]] you have {true} taken for {taken}; is it the largest number off the diagonal?')

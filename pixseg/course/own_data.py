@@ -6,7 +6,7 @@
 __all__ = ['merge', 'pair', 'colors', 'places', 'merged', 'merged_in_place', 'merged_away', 'merged_by_place', 'check_merge',
            'pairs_of', 'pairs_zipped', 'pairs_to_first_point', 'check_pair', 'ids_from_colors', 'ids_nearest',
            'ids_by_sum', 'ids_per_channel', 'ids_nearest_in_bytes', 'check_colors', 'held_out', 'held_first_names',
-           'held_share_of_places', 'check_places']
+           'held_share_of_places', 'held_to_first_bar', 'check_places']
 
 # %% ../../nbs/solutions/17_own_data.ipynb #79fd277f
 from pathlib import PurePath
@@ -133,7 +133,7 @@ def check_colors(answer):
     picture = np.array([[three[1], three[0]], [three[2], three[1]]], np.uint8)
     got = np.asarray(answer(picture, three))
     if got.shape == (2, 2):
-        ask(not (got == 0).all(), 'all pixels became class 0. If you reckon with uint8 numbers, they begin anew at 256: 128*128 is 0 there. Compare with `==`, or take `astype(int)` first')
+        ask(not (got == 0).all(), 'all pixels became class 0. If you reckon with uint8 numbers, they begin anew at 256: 128*128 is 0 there; take `astype(int)` first. If you compare with `==`, all three places must agree: `.all(-1)`')
         ask(not (got == 2).all(), 'all pixels became the last class: a colour agrees only if all three places do, so ask `.all(-1)`, not `.any(-1)`')
         ask(got[0, 0] != got[0, 1], f'{three[0]} and {three[1]} became one class: they have the same sum, but a colour is three numbers')
     equal(got, [[1, 0], [2, 1]], 'for four pixels of three colours')
@@ -169,9 +169,18 @@ def held_share_of_places(names, share):
     all_ = sorted({place(n) for n in names})
     return [n for n in names if place(n) in all_[:int(np.ceil(share*len(all_)))]]
 
+@places.wrong('before the *last*')
+def held_to_first_bar(names, share):
+    place,out = lambda n: n.split('_')[0],set()
+    for p in sorted({place(n) for n in names}):
+        if sum(place(n) in out for n in names) < share*len(names): out.add(p)
+    return [n for n in names if place(n) in out]
+
 # %% ../../nbs/solutions/17_own_data.ipynb #716b91e7
 @places.check
 def check_places(answer):
+    old = ['old_barn_1.jpg', 'old_mill_1.jpg', 'yard_1.jpg', 'yard_2.jpg']
+    ask(list(answer(list(old), .25)) != old[:2], f'for {old} and share .25 you hold out old_barn and old_mill, but the first is enough: a place is what stands before the *last* `_`, so these are two')
     names = [f'{p}_{i:02}.jpg' for p,k in (('big_hall', 5), ('yard', 2), ('attic', 1), ('cellar', 2)) for i in range(k)]
     place = lambda name: name.rpartition('_')[0]
     got = list(answer(list(names), .25))
