@@ -58,7 +58,7 @@ test('a polygon paints the pixels whose centre lies in it', () => {
   l.fillPolygon(mask, 5, 5, corners, 1)
   assert.deepEqual(mask, grid('00000', '01110', '01110', '00000', '00000'))
   const beyond = new Uint8Array(25)
-  l.fillPolygon(beyond, 5, 5, corners.map(({ x, y }) => ({ x: (x - 2.5) * 9, y: (y - 2.5) * 9 })), 1)
+  l.fillPolygon(beyond, 5, 5, corners.map(({ x, y }) => ({ x: (x - 2.5) * 20, y: (y - 2.5) * 20 })), 1)
   assert.ok(beyond.every(v => v === 1))
 })
 
