@@ -311,11 +311,8 @@ def test_no_stroke_is_lost_when_kernel_or_page_dies(browser, streets, tmp_path):
         page.keyboard.press(str(c+1))
         if rng.random() < .5: page.evaluate('window.dead = true') # the kernel dies before the stroke ends
         page.mouse.move(*spot(page, x, y)); page.mouse.down(); page.mouse.up()
-        yy,xx = np.ogrid[:96,:128]
         shown = page.evaluate("document.querySelector('[role=status]').textContent")
         assert shown.startswith('Brush') or 'learnt' in shown or 'sent again' in shown, shown
-        r = lab.widget.size/2
-        bx,by = spot(page, 0, 0); s = (spot(page, 1, 0)[0]-bx)
         stored = page.evaluate("Object.values(localStorage).map(v => JSON.parse(v)).flat()")
         if not page.evaluate('window.dead'): settled(page); want = lab.painted(0).copy()
         for stroke in stored: # what the browser keeps is what must come back

@@ -154,8 +154,8 @@ def _as_labels(labels, other=None):
         raise PixsegError(f"{len(labels)} classes, but a map of strokes has room for {UNPAINTED}: leave some out")
     return labels
 
-# %% ../../nbs/web/labeller.ipynb #de91f1d8
-class Painted:
+# %% ../../nbs/web/labeller.ipynb #5b9025a4
+class Painted(Shown):
     "Photographs with their strokes, on disk as well; what both widgets of this module stand on."
     def __init__(self, photos, labels, folder, blank):
         photos = find_images([photos]) if isinstance(photos, (str, Path)) else list(photos)
@@ -202,8 +202,8 @@ def paint(self:Painted,
     now[top:top+h, left:left+w] = ids
     if self.folder: save_mask(now, self.labels, self._kept(i), software=OWN)
 
-# %% ../../nbs/web/labeller.ipynb #9464bfa3
-class Labeller(Painted, Shown):
+# %% ../../nbs/web/labeller.ipynb #f2477764
+class Labeller(Painted):
     "Label photographs by strokes: a linear layer on a frozen network's features fills in the rest. The last line of a cell shows it."
     def __init__(self,
         photos, # a folder, or a list of paths or of whatever `open_image` takes
@@ -378,7 +378,7 @@ def unpack_runs(
         raise PixsegError(f"runs of {runs[:,1].sum()} pixels for a rectangle of {size[0]}x{size[1]}: the message was cut")
     return np.repeat(runs[:,0].astype(np.uint8), runs[:,1]).reshape(size)
 
-# %% ../../nbs/web/labeller.ipynb #d9cd9007
+# %% ../../nbs/web/labeller.ipynb #c7215dba
 def editor_script()->str: # one module, for a browser
     "viewer.js and labeller.js as one text, which a widget brings along: a module made from text cannot import a file."
     own = re.sub(r'^(import .*|export (?!default))', '', read_script('labeller.js'), flags=re.M).replace('export default', 'return')
@@ -390,7 +390,7 @@ def _view(self:Painted, **state):
     labels = self.labels
     key = '\n'.join([str(self.folder and self.folder.absolute()), *self.names, *labels.names])
     meta = dict(names=self.names, labels=labels.names, colors=[list(map(int, o)) for o in labels.colors], void=labels.void, blank=self.blank,
-                learns=hasattr(self, 'learn'), saves=self.folder is not None, key=hashlib.sha1(key.encode()).hexdigest()[:16])
+                learns=hasattr(self, 'learn'), saves=(self.folder or getattr(self, 'path', None)) is not None, key=hashlib.sha1(key.encode()).hexdigest()[:16])
     view = LabelView(_meta=meta, _frame=self._frame(0), _counts=self._counts(), _esm=read_script('loader.js'), _js=editor_script(),
                      _css=read_script('viewer.css')+read_script('labeller.css'), **state)
     view.on_msg(lambda _, message, buffers: self._hear(message, buffers))
@@ -423,7 +423,7 @@ def _show(self:Painted):
     if not 0 <= i < len(self): raise PixsegError(f"no photograph {i}: there are 0..{len(self)-1}")
     self.widget._frame = self._frame(i)
 
-# %% ../../nbs/web/labeller.ipynb #f18ddc6b
+# %% ../../nbs/web/labeller.ipynb #1cefe678
 @patch
 def _hear(self:Painted, message, buffers):
     "Do what the browser asks; what goes wrong is said there."
@@ -455,7 +455,7 @@ def _on_next(self:Labeller, message, buffers):
     self.widget.said = f'{self.names[self.widget.index]}: where the model is least sure'
 
 @patch
-def _on_save(self:Painted, message, buffers): self.widget.said = f'saved in {self.save()}'
+def _on_save(self:Labeller, message, buffers): self.widget.said = f'saved in {self.save()}'
 
 # %% ../../nbs/web/labeller.ipynb #e4c423ed
 @patch
@@ -466,8 +466,8 @@ def _repr_mimebundle_(self:Painted, **kwargs):
     im.thumbnail((480, 360))
     return {**data, 'image/jpeg':base64.b64encode(_jpeg(np.asarray(im))).decode()},meta
 
-# %% ../../nbs/web/labeller.ipynb #474b637f
-class MaskEditor(Painted, Shown):
+# %% ../../nbs/web/labeller.ipynb #14331c74
+class MaskEditor(Painted):
     "Paint or correct the mask of one photograph in the browser; `mask` is what it is now. The last line of a cell shows it."
     def __init__(self,
         photo, # whatever `open_image` takes
@@ -504,3 +504,7 @@ class MaskEditor(Painted, Shown):
 def _on_stroke(self:MaskEditor, message, buffers): # type: ignore[no-redef] # of another class
     Painted._on_stroke(self, message, buffers)
     if self.path: self.save()
+
+@patch
+def _on_save(self:MaskEditor, message, buffers): # type: ignore[no-redef] # of another class
+    self.widget.said = f'saved as {self.save()}'
