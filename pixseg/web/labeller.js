@@ -297,6 +297,7 @@ function build(meta, act) {
   return e
 }
 
+const AWAY = 'the kernel is away: run the cell again; what you painted is kept here'
 const SHARED = ['tool', 'label', 'size', 'only', 'hint', 'opacity']
 
 class Editor {
@@ -314,7 +315,7 @@ class Editor {
     this.listen()
     const again = this.kept.list.length
     for (const s of this.kept.list) this.send(s) // the kernel did not say that it had them
-    model.send({ type: 'shown' })
+    this.tell(m => m.send({ type: 'shown' }))
     if (again) this.say(`${again} stroke${again > 1 ? 's' : ''} from last time sent again`)
     this.take()
     this.controls()
@@ -330,7 +331,7 @@ class Editor {
   set(changes) {
     Object.assign(this.state, changes)
     for (const [k, v] of Object.entries(changes)) if (SHARED.includes(k)) this.model.set(k, v)
-    this.model.save_changes()
+    this.tell(m => m.save_changes())
     if (changes.tool && changes.tool !== 'polygon') this.easel.corners = []
     this.controls()
     this.easel.draw()
@@ -363,12 +364,14 @@ class Editor {
     const to = clamp(this.model.get('index') + by, 0, this.meta.names.length - 1)
     if (to === this.model.get('index')) return
     this.model.set('index', to)
-    this.model.save_changes()
+    this.tell(m => m.save_changes())
+    if (this.away) this.say(AWAY)
   }
   ask(type) {
     if (type === 'save' && !this.meta.saves || type !== 'save' && !this.meta.learns) return
     this.say({ learn: 'learning …', next: 'looking for the next …', save: 'saving …' }[type])
-    this.model.send({ type })
+    this.tell(m => m.send({ type }))
+    if (this.away) this.say(AWAY)
   }
 
   // ---- painting
@@ -399,7 +402,7 @@ class Editor {
     this.controls()
     if (this.late) this.take()
   }
-  unsafe() { return this.kept.safe ? '' : '; the browser cannot keep it until it has arrived' }
+  unsafe() { return this.away ? `; ${AWAY}` : this.kept.safe ? '' : '; the browser cannot keep it until it has arrived' }
   whole(what, f) { // a stroke of one piece
     if (!this.frame) return
     this.stroke = { before: this.frame.mask.slice() }
@@ -446,7 +449,10 @@ class Editor {
   // ---- kernel
 
   give(box, runs) { this.send(this.kept.add(this.frame.index, box, runs)) }
-  send({ seq, index, box, runs }) { this.model.send({ type: 'stroke', seq, index, box }, undefined, [Uint32Array.from(runs).buffer]) }
+  send({ seq, index, box, runs }) { this.tell(m => m.send({ type: 'stroke', seq, index, box }, undefined, [Uint32Array.from(runs).buffer])) }
+  tell(f) { // a kernel that died cannot be told anything; what was painted stays in the browser until it is back
+    try { f(this.model); this.away = false } catch { this.away = true }
+  }
   async take() { // the frame that the model holds
     const f = this.model.get('_frame'), ticket = this.ticket = {}
     if (this.late = !!this.stroke) return // not under the brush
@@ -472,7 +478,7 @@ class Editor {
     this.heard['change:said'] = () => this.say(model.get('said'))
     this.heard['msg:custom'] = message => {
       if (message.seq) this.kept.drop(message.seq)
-      if (message.type === 'failed') { this.say(message.text); if (message.seq) model.send({ type: 'shown' }) }
+      if (message.type === 'failed') { this.say(message.text); if (message.seq) this.tell(m => m.send({ type: 'shown' })) }
     }
     for (const [name, f] of Object.entries(this.heard)) model.on(name, f)
   }
