@@ -14,7 +14,7 @@ from pixseg.io.images import open_image, read_mask
 from pixseg.io.sources import open_source
 from pixseg.io.streets import draw_street
 from pixseg.labels import CAMVID, PixsegError
-from pixseg.web.labeller import MaskEditor, Labeller, UNPAINTED, editor_script, features_at, fit_strokes, pick_strokes, stroke_probs, unpack_runs
+from pixseg.web.labeller import MaskEditor, Labeller, LabelView, UNPAINTED, editor_script, features_at, fit_strokes, pick_strokes, stroke_probs, unpack_runs
 from pixseg.web.viewer import read_script
 
 CHROMIUM = os.environ.get('PIXSEG_CHROMIUM') or shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
@@ -347,6 +347,23 @@ def test_it_fits_and_shows_what_the_model_fills_in(browser, lab, tmp_path, width
     drawn = page.evaluate("(() => { const c = document.querySelector('.pl-canvas'); return new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size })()")
     assert drawn > 50 and page.trouble == []
     if where := os.environ.get('PIXSEG_SHOTS'): page.screenshot(path=str(Path(where)/f'labeller_{scheme}_{width}.png'))
+
+
+def test_python_and_browser_share_the_state(browser, lab, tmp_path):
+    assert isinstance(lab.widget, LabelView) and set(STATE) <= set(LabelView.class_trait_names(sync=True))
+    page = open_editor(browser, lab, tmp_path)
+    page.get_by_role('button', name='Erase').click(); settled(page)
+    assert lab.widget.tool == 'erase'
+    page.get_by_role('button', name='Photograph after (Page down)').click(); settled(page)
+    assert lab.widget.index == 1 and page.locator('.pv-name').inner_text() == 'image_0001'
+    page.locator('.pl-canvas').hover()
+    page.locator('.pl-canvas').click() # focus, or the wheel scrolls the page
+    size = lab.widget.size
+    page.mouse.wheel(0, -100); settled(page)
+    assert lab.widget.size > size and page.trouble == []
+    before = page.locator('.pv-number', has_text='×').inner_text()
+    page.keyboard.down('Control'); page.mouse.wheel(0, -100); page.keyboard.up('Control'); settled(page)
+    assert page.locator('.pv-number', has_text='×').inner_text() != before
 
 
 def test_the_script_is_one_module():
