@@ -28,6 +28,7 @@ from .web.viewer import MaskBrowser as MaskBrowser
 from .web.monitor import TrainMonitor as TrainMonitor
 from .web.explorer import FeatureExplorer as FeatureExplorer
 from .web.predict_app import PredictApp as PredictApp
+from .web.labeller import MaskEditor as MaskEditor, Labeller as Labeller
 
 __version__: str
 __all__: list[str]

@@ -20,7 +20,7 @@ export const css = ([r, g, b]) => `rgb(${r} ${g} ${b})`
 // An element with attributes, listeners (onclick: f) and children. Names of files and classes come from anywhere,
 // so strings become text nodes, never HTML.
 /** @template {keyof HTMLElementTagNameMap} K @param {K} tag @returns {HTMLElementTagNameMap[K]} */
-function make(tag, attributes = {}, ...children) {
+export function make(tag, attributes = {}, ...children) {
   const e = document.createElement(tag)
   for (const [key, value] of Object.entries(attributes)) {
     if (key.startsWith('on')) e.addEventListener(key.slice(2), value)
@@ -32,19 +32,19 @@ function make(tag, attributes = {}, ...children) {
 }
 
 // Write only what changed: screen readers repeat, and browsers lay out again, whatever is touched.
-const setText = (e, text) => { if (e.textContent !== text) e.textContent = text }
-const setAttr = (e, key, value) => { if (e.getAttribute(key) !== String(value)) e.setAttribute(key, value) }
+export const setText = (e, text) => { if (e.textContent !== text) e.textContent = text }
+export const setAttr = (e, key, value) => { if (e.getAttribute(key) !== String(value)) e.setAttribute(key, value) }
 
-const button = (label, title, onclick, attributes = {}) =>
+export const button = (label, title, onclick, attributes = {}) =>
   make('button', { type: 'button', class: 'pv-button', title, 'aria-label': title, onclick, ...attributes }, label)
 
-const asBytes = v => v instanceof Uint8Array ? v : new Uint8Array(v.buffer, v.byteOffset, v.byteLength)
+export const asBytes = v => v instanceof Uint8Array ? v : new Uint8Array(v.buffer, v.byteOffset, v.byteLength)
 
 // Class numbers must arrive exactly. A PNG drawn on a canvas may be colour-managed on the way; inflating cannot be.
-const inflate = async bytes => new Uint8Array(await new Response(
+export const inflate = async bytes => new Uint8Array(await new Response(
   new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'))).arrayBuffer())
 
-const decodePhoto = bytes => createImageBitmap(new Blob([bytes], { type: 'image/jpeg' }))
+export const decodePhoto = bytes => createImageBitmap(new Blob([bytes], { type: 'image/jpeg' }))
 
 function canvas(width, height) {
   const c = document.createElement('canvas')

@@ -1,0 +1,370 @@
+"The labeller: what it learns, what it writes, and its editor in a real browser, whose kernel is this process."
+import base64
+import json
+import os
+import random
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pixseg.io.images import open_image, read_mask
+from pixseg.io.sources import open_source
+from pixseg.io.streets import draw_street
+from pixseg.labels import CAMVID, PixsegError
+from pixseg.web.labeller import MaskEditor, Labeller, LabelView, UNPAINTED, editor_script, features_at, fit_strokes, pick_strokes, stroke_probs, unpack_runs
+from pixseg.web.viewer import read_script
+
+CHROMIUM = os.environ.get('PIXSEG_CHROMIUM') or shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
+
+
+@pytest.fixture(scope='module')
+def streets(): return [list(o) for o in zip(*[draw_street(s) for s in range(5)])]
+
+
+def dots(targ, step=9):
+    s = np.full(targ.shape, UNPAINTED, np.uint8)
+    s[::step,::3] = targ[::step,::3]
+    return s
+
+
+@pytest.fixture
+def lab(streets, tmp_path):
+    lab = Labeller(streets[0], CAMVID, tmp_path/'lab')
+    for i in range(3): lab.paint(i, dots(streets[1][i]))
+    return lab
+
+
+def test_it_learns_and_strokes_win(lab, streets):
+    with pytest.raises(PixsegError, match='nothing was learnt yet'): lab.mask(0)
+    lab.learn()
+    assert (lab.mask(4) == streets[1][4]).mean() > .75 # a street that nobody painted on
+    first,before = lab.weights.clone(),lab.mask(0)
+    lab.weights = None
+    lab.learn()
+    assert torch.equal(first, lab.weights) # deterministic
+    lab.paint(0, np.full((4, 5), CAMVID['Fence'], np.uint8), 2, 3)
+    assert (before[2:6,3:8] != CAMVID['Fence']).any() and (lab.mask(0)[2:6,3:8] == CAMVID['Fence']).all()
+    assert (lab.confidence(0)[2:6,3:8] == 1).all() and lab.confidence(0).min() >= 0
+
+
+def test_starting_from_the_last_answer_ends_at_the_same_one(lab, streets):
+    (p, c), = pick_strokes([dots(streets[1][0])], CAMVID.void)
+    x = features_at(lab.features(0), (96, 128), p)
+    cold = fit_strokes(x, c, 12, steps=200)
+    warm = fit_strokes(x, c, 12, start=cold+torch.where(cold.isfinite(), .01*torch.ones(()), cold*0).nan_to_num(), steps=200)
+    a,b = (stroke_probs(lab.features(0), w, (96, 128)) for w in (cold, warm))
+    assert (a-b).abs().mean() < 1e-3
+
+
+def test_next_is_unsure_and_not_painted(lab):
+    assert Labeller(lab.photos, CAMVID, None).next() == 1 # 0 is shown; by name
+    lab.learn()
+    assert lab.order()[0] in (3, 4) and sorted(lab.order()) == [0, 1, 2, 3, 4]
+
+
+def test_strokes_outlive_the_process(lab, streets):
+    again = Labeller(streets[0], CAMVID, lab.folder)
+    assert all((a == b).all() for a,b in zip(again.strokes, lab.strokes))
+    assert not list((lab.folder/'.strokes').glob('.*part'))
+
+
+def test_the_folder_is_a_data_set(lab, streets, tmp_path):
+    lab.learn()
+    folder = lab.save()
+    data = open_source(folder)
+    pairs = [p for split in data.splits.values() for p in split]
+    assert data.labels.names == CAMVID.names and len(pairs) == 3 # the two without a stroke stay out
+    for i in range(3):
+        assert (read_mask(folder/'labels'/f'image_{i:04d}.png') == lab.mask(i)).all()
+        assert (open_image(folder/'images'/f'image_{i:04d}.png') == streets[0][i]).all()
+    lab.save(every=True) # over its own
+    assert len(list((folder/'labels').iterdir())) == 5
+
+
+def test_nothing_of_a_user_is_replaced(lab, tmp_path):
+    from PIL import Image
+    lab.learn()
+    theirs = tmp_path/'data'/'labels'/'image_0001.png'
+    theirs.parent.mkdir(parents=True)
+    Image.new('L', (128, 96), 3).save(theirs)
+    with pytest.raises(PixsegError, match='no labeller wrote it, so it stays'): lab.to_folder(tmp_path/'data')
+    assert [o.name for o in theirs.parent.iterdir()] == ['image_0001.png'] and not (tmp_path/'data'/'images').exists()
+    theirs.unlink()
+    (tmp_path/'data'/'codes.txt').write_text('Cat\nDog\n')
+    with pytest.raises(PixsegError, match='names other classes'): lab.to_folder(tmp_path/'data')
+    with pytest.raises(PixsegError, match='no labeller wrote it'): MaskEditor(lab.img(0), labels=CAMVID).save(tmp_path/'data'/'codes.txt')
+
+
+def test_refusals(streets, tmp_path):
+    img = streets[0][0]
+    with pytest.raises(PixsegError, match='no photographs to label'): Labeller([], CAMVID)
+    with pytest.raises(PixsegError, match="name the classes, such as"): MaskEditor(img)
+    with pytest.raises(PixsegError, match='256 classes, but a map of strokes has room for 255'): MaskEditor(img, labels=[f'c{i}' for i in range(256)])
+    lab = Labeller([img], ['Cat', 'Grass'], None)
+    with pytest.raises(PixsegError, match='no strokes yet'): lab.learn()
+    lab.paint(0, np.zeros((9, 9), np.uint8))
+    with pytest.raises(PixsegError, match='strokes of 1 class'): lab.learn()
+    with pytest.raises(PixsegError, match='id 7 is painted, but the 2 labels'): lab.paint(0, np.full((2, 2), 7, np.uint8))
+    with pytest.raises(PixsegError, match='does not lie in a photograph of 96x128'): lab.paint(0, np.zeros((9, 9), np.uint8), 90, 0)
+    with pytest.raises(PixsegError, match='has no folder'): lab.save()
+    with pytest.raises(PixsegError, match='mask is .4, 4. but its photograph'): MaskEditor(img, np.zeros((4, 4), np.uint8), CAMVID)
+    with pytest.raises(PixsegError, match='the message was cut'): unpack_runs(b'', (2, 2))
+    first = Labeller([img], ['Cat', 'Grass'], tmp_path/'l')
+    first.paint(0, np.zeros((9, 9), np.uint8))
+    with pytest.raises(PixsegError, match='another photograph has this name'): Labeller([img[:50]], ['Cat', 'Grass'], tmp_path/'l')
+
+
+def test_a_network_takes_over(lab, streets):
+    lab.learn()
+    told = lab.train(epochs=1, progress=False)
+    assert len(told['rows']) == 1 and lab.network is not None
+    on = lab.painted(0) != UNPAINTED
+    assert (lab.mask(0)[on] == streets[1][0][on]).all() # strokes win over it, too
+    lab.learn()
+    assert lab.network is None # corrections count again
+
+
+# ---- in a browser
+
+PAGE = """<!doctype html><html lang=en><meta charset=utf-8><title>labeller</title><style>:root {{ color-scheme: {scheme} }} {css}</style><body></body></html>"""
+OPEN = """async ([js, state]) => {
+  const bytes = v => v && v.b64 !== undefined ? Uint8Array.from(atob(v.b64), c => c.charCodeAt(0)) : v
+  const open = v => v && typeof v === 'object' && !Array.isArray(v) && v.b64 === undefined ? Object.fromEntries(Object.entries(v).map(([k, o]) => [k, bytes(o)])) : bytes(v)
+  const heard = {}, dirty = new Set(), fire = (name, ...a) => (heard[name] ?? []).forEach(f => f(...a))
+  for (const k in state) state[k] = open(state[k])
+  window.dead = false; window.waiting = 0
+  const tell = async message => {
+    if (window.dead) return
+    window.waiting++
+    const answer = JSON.parse(await window.toPython(JSON.stringify(message)))
+    for (const k in answer.state) { state[k] = open(answer.state[k]); fire('change:' + k) }
+    for (const m of answer.messages) fire('msg:custom', m, [])
+    window.waiting--
+  }
+  const model = { get: k => state[k], set(k, v) { state[k] = v; dirty.add(k) }, on(n, f) { (heard[n] ??= []).push(f) }, off() {},
+    save_changes() { if (dirty.size) tell({ set: Object.fromEntries([...dirty].map(k => [k, state[k]])) }); dirty.clear() },
+    send(m, _, buffers = []) { tell({ message: m, buffers: buffers.map(b => btoa(String.fromCharCode(...new Uint8Array(b)))) }) } }
+  const url = URL.createObjectURL(new Blob([js], { type: 'text/javascript' }))
+  ;(await import(url)).default.render({ model, el: document.body })
+}"""
+
+
+STATE = 'index tool label size only opacity hint said _meta _frame _counts'.split()
+
+
+def coded(o):
+    if isinstance(o, (bytes, memoryview)): return dict(b64=base64.b64encode(bytes(o)).decode())
+    return {k:coded(v) for k,v in o.items()} if isinstance(o, dict) else o
+
+
+class Kernel:
+    "What stands for a kernel: the page's messages go to `owner`, and come back as a widget's would."
+    def __init__(self): self.owner,self.out,self.changed = None,[],{}
+
+    def serve(self, owner):
+        self.owner = owner
+        owner.widget.send = lambda m, buffers=None: self.out.append(m)
+        owner.widget.observe(lambda c: self.changed.__setitem__(c.name, c.new), STATE)
+        return self
+
+    def state(self): return {k:coded(getattr(self.owner.widget, k)) for k in STATE}
+
+    def hear(self, text):
+        m = json.loads(text)
+        self.out,self.changed = [],{}
+        for k,v in m.get('set', {}).items(): setattr(self.owner.widget, k, v)
+        for k in m.get('set', {}): self.changed.pop(k, None)
+        if 'message' in m: self.owner._hear(m['message'], [base64.b64decode(b) for b in m['buffers']])
+        return json.dumps(dict(messages=self.out, state={k:coded(v) for k,v in self.changed.items()}))
+
+
+@pytest.fixture(scope='module')
+def browser():
+    playwright = pytest.importorskip('playwright.sync_api', reason='no playwright: `pip install playwright` to test the labeller in a browser')
+    if not CHROMIUM: pytest.skip('no chromium: `apt-get install chromium`, or name one in PIXSEG_CHROMIUM')
+    with playwright.sync_playwright() as p:
+        b = p.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox'])
+        yield b
+        b.close()
+
+
+def open_editor(browser, owner, tmp_path, width=1280, scheme='light', context=None):
+    "A page with the editor of `owner`, in a context whose storage outlives it."
+    context = context or browser.new_context(viewport=dict(width=width, height=900), color_scheme=scheme)
+    page = context.new_page()
+    page.trouble,page.kernel = [],Kernel().serve(owner)
+    page.on('pageerror', lambda e: page.trouble.append(str(e)))
+    page.expose_function('toPython', lambda text: page.kernel.hear(text))
+    file = tmp_path/'page.html'
+    file.write_text(PAGE.format(css=owner.widget._css, scheme=scheme), encoding='utf-8')
+    page.goto(file.as_uri())
+    page.evaluate(OPEN, [owner.widget._js, page.kernel.state()])
+    settled(page)
+    return page
+
+
+def settled(page):
+    page.wait_for_function("window.waiting === 0 || window.dead")
+    page.wait_for_timeout(60)
+
+
+def spot(page, x, y, size=(96, 128)):
+    "Where pixel (x, y) of the photograph lies on the page, at the scale that fits."
+    r = page.locator('.pl-canvas').bounding_box()
+    s = min(r['width']/size[1], r['height']/size[0])
+    return r['x']+(r['width']-s*size[1])/2+x*s, r['y']+(r['height']-s*size[0])/2+y*s
+
+
+def drag(page, *corners):
+    page.mouse.move(*spot(page, *corners[0]))
+    page.mouse.down()
+    for c in corners[1:]: page.mouse.move(*spot(page, *c), steps=4)
+    page.mouse.up()
+    settled(page)
+
+
+def test_brush_undo_redo_and_erase(browser, streets, tmp_path):
+    lab = Labeller(streets[0], CAMVID, tmp_path/'lab')
+    page = open_editor(browser, lab, tmp_path)
+    page.locator('.pl-canvas').focus()
+    page.keyboard.press('4') # the fourth class
+    drag(page, (20, 80), (100, 80))
+    assert (lab.painted(0)[80,20:100] == 3).all() and lab.painted(0)[40,60] == UNPAINTED
+    kept = read_mask(lab.folder/'.strokes'/'image_0000.png')
+    assert (kept == lab.painted(0)).all()
+    after = lab.painted(0).copy()
+    page.keyboard.press('e')
+    drag(page, (60, 70), (60, 90))
+    assert lab.painted(0)[80,60] == UNPAINTED and lab.painted(0)[80,30] == 3
+    page.keyboard.press('Control+z'); settled(page)
+    assert (lab.painted(0) == after).all()
+    page.keyboard.press('Control+z'); settled(page)
+    assert (lab.painted(0) == UNPAINTED).all()
+    page.keyboard.press('Control+Shift+Z'); settled(page)
+    assert (lab.painted(0) == after).all()
+    assert page.evaluate('localStorage.length') == 0 and page.trouble == []
+
+
+def test_keyboard_alone(browser, streets, tmp_path):
+    lab = Labeller(streets[0], CAMVID, tmp_path/'lab')
+    page = open_editor(browser, lab, tmp_path)
+    page.locator('.pl-canvas').focus()
+    press = lambda *keys: [page.keyboard.press(k) for k in keys]
+    press('1', 'Enter', 'ArrowUp', 'ArrowUp', 'ArrowUp', 'ArrowUp', 'ArrowUp', 'Enter')
+    settled(page)
+    assert (lab.painted(0) == 0).sum() > 100
+    press('4', *['ArrowDown']*10, 'Shift+ArrowRight', 'Shift+ArrowRight')
+    settled(page)
+    assert (lab.painted(0) == 3).sum() > 100
+    press('l')
+    page.wait_for_function("document.querySelector('[role=status]').textContent.startsWith('learnt')", timeout=20000)
+    assert lab.weights is not None
+    press('n')
+    page.wait_for_function("document.querySelector('.pv-place').textContent !== '1 of 5'", timeout=20000)
+    settled(page)
+    press('p', *['ArrowLeft']*5, 'Enter', *['ArrowRight']*3, 'Enter', *['ArrowDown']*3, 'Enter', *['ArrowUp']*3, *['ArrowLeft']*3, 'Enter')
+    settled(page)
+    assert (lab.painted(lab.widget.index) == 3).sum() > 50
+    press('s'); settled(page)
+    assert (lab.folder/'codes.txt').exists() and page.trouble == []
+
+
+def test_polygon_region_and_only(browser, streets, tmp_path):
+    img,targ = streets[0][0],streets[1][0]
+    ed = MaskEditor(img, targ, CAMVID)
+    page = open_editor(browser, ed, tmp_path)
+    page.get_by_role('button', name='Polygon').click()
+    page.get_by_role('radio', name='Fence').click()
+    for x,y in ((10, 10), (40, 10), (40, 30), (10, 30), (10, 10)): page.mouse.click(*spot(page, x, y)); page.wait_for_timeout(450)
+    settled(page)
+    assert (ed.mask[11:29,11:39] == CAMVID['Fence']).all() and ed.mask[35,20] == targ[35,20]
+    page.get_by_label('Paint only over').select_option(label='Fence')
+    page.get_by_role('button', name='Brush').click()
+    page.get_by_role('radio', name='Car').click()
+    before = ed.mask.copy()
+    drag(page, (5, 20), (60, 20))
+    new = ed.mask == CAMVID['Car']
+    assert (new & (before == CAMVID['Fence'])).sum() > 300 and (ed.mask[before != CAMVID['Fence']] == before[before != CAMVID['Fence']]).all()
+    page.get_by_role('button', name='Undo').click(); settled(page)
+    assert (ed.mask == before).all()
+    page.get_by_label('Paint only over').select_option(label='anything')
+    page.get_by_role('button', name='Region').click()
+    page.mouse.click(*spot(page, 64, 2)); settled(page)
+    assert (ed.mask == CAMVID['Car']).sum() > (before == CAMVID['Car']).sum()
+    assert page.trouble == []
+
+
+def test_no_stroke_is_lost_when_kernel_or_page_dies(browser, streets, tmp_path):
+    "Kernel or page is killed 50 times at random moments; at the end everything painted is on disk."
+    rng,folder,classes = random.Random(0),tmp_path/'lab',[0, 1, 3, 4]
+    context = browser.new_context(viewport=dict(width=900, height=900))
+    want = np.full((96, 128), UNPAINTED, np.uint8)
+    for turn in range(50):
+        lab = Labeller(streets[0][:1], CAMVID, folder)
+        page = open_editor(browser, lab, tmp_path, context=context)
+        assert (lab.painted(0) == want).all(), f'a stroke was lost before turn {turn}'
+        page.locator('.pl-canvas').focus()
+        x,y,c = rng.randrange(10, 118),rng.randrange(10, 86),rng.choice(classes)
+        page.keyboard.press(str(c+1))
+        if rng.random() < .5: page.evaluate('window.dead = true') # the kernel dies before the stroke ends
+        page.mouse.move(*spot(page, x, y)); page.mouse.down(); page.mouse.up()
+        shown = page.evaluate("document.querySelector('[role=status]').textContent")
+        assert shown.startswith('Brush') or 'learnt' in shown or 'sent again' in shown, shown
+        stored = page.evaluate("Object.values(localStorage).map(v => JSON.parse(v)).flat()")
+        if not page.evaluate('window.dead'): settled(page); want = lab.painted(0).copy()
+        for stroke in stored: # what the browser keeps is what must come back
+            left,top,w,h = stroke['box']
+            want[top:top+h, left:left+w] = unpack_runs(np.array(stroke['runs'], '<u4').tobytes(), (h, w))
+        assert (want[max(0, y-2):y+2, max(0, x-2):x+2] == c).all()
+        page.close()
+
+
+def test_names_roles_and_words_for_a_screen_reader(browser, streets, tmp_path):
+    lab = Labeller(streets[0], CAMVID, tmp_path/'lab')
+    page = open_editor(browser, lab, tmp_path)
+    unnamed = page.evaluate("""[...document.querySelectorAll('button, input, select, canvas')].filter(e => e.offsetParent &&
+        !(e.getAttribute('aria-label') || e.textContent.trim() || e.closest('label')?.textContent.trim())).map(e => e.outerHTML)""")
+    assert unnamed == []
+    assert page.locator('.pl-canvas').get_attribute('aria-label') == 'image_0000, Brush, Sky'
+    page.get_by_role('radio', name='Road').click()
+    assert page.get_by_role('radio', name='Road').get_attribute('aria-checked') == 'true'
+    page.locator('.pl-canvas').focus()
+    page.keyboard.press(']')
+    assert page.locator('[role=status]').inner_text() == f'brush {lab.widget.size} pixels'
+
+
+@pytest.mark.parametrize('width', [1280, 700])
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+def test_it_fits_and_shows_what_the_model_fills_in(browser, lab, tmp_path, width, scheme):
+    lab.learn()
+    lab.widget._frame = lab._frame(0)
+    page = open_editor(browser, lab, tmp_path, width, scheme)
+    page.keyboard.press('Tab')
+    assert page.evaluate('document.documentElement.scrollWidth <= innerWidth')
+    drawn = page.evaluate("(() => { const c = document.querySelector('.pl-canvas'); return new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size })()")
+    assert drawn > 50 and page.trouble == []
+    if where := os.environ.get('PIXSEG_SHOTS'): page.screenshot(path=str(Path(where)/f'labeller_{scheme}_{width}.png'))
+
+
+def test_python_and_browser_share_the_state(browser, lab, tmp_path):
+    assert isinstance(lab.widget, LabelView) and set(STATE) <= set(LabelView.class_trait_names(sync=True))
+    page = open_editor(browser, lab, tmp_path)
+    page.get_by_role('button', name='Erase').click(); settled(page)
+    assert lab.widget.tool == 'erase'
+    page.get_by_role('button', name='Photograph after (Page down)').click(); settled(page)
+    assert lab.widget.index == 1 and page.locator('.pv-name').inner_text() == 'image_0001'
+    page.locator('.pl-canvas').hover()
+    page.locator('.pl-canvas').click() # focus, or the wheel scrolls the page
+    size = lab.widget.size
+    page.mouse.wheel(0, -100); settled(page)
+    assert lab.widget.size > size and page.trouble == []
+    before = page.locator('.pv-number', has_text='×').inner_text()
+    page.keyboard.down('Control'); page.mouse.wheel(0, -100); page.keyboard.up('Control'); settled(page)
+    assert page.locator('.pv-number', has_text='×').inner_text() != before
+
+
+def test_the_script_is_one_module():
+    assert 'import {' not in editor_script().split('export default (() =>')[1] and read_script('labeller.js').count('export default') == 1
