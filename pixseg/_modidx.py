@@ -2199,6 +2199,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'pixseg.web.viewer.MaskBrowser._first': ('web/viewer.html#maskbrowser._first', 'pixseg/web/viewer.py'),
                                    'pixseg.web.viewer.MaskBrowser._frame': ('web/viewer.html#maskbrowser._frame', 'pixseg/web/viewer.py'),
                                    'pixseg.web.viewer.MaskBrowser._hear': ('web/viewer.html#maskbrowser._hear', 'pixseg/web/viewer.py'),
+                                   'pixseg.web.viewer.MaskBrowser._ipython_display_': ( 'web/viewer.html#maskbrowser._ipython_display_',
+                                                                                        'pixseg/web/viewer.py'),
                                    'pixseg.web.viewer.MaskBrowser._make_widget': ( 'web/viewer.html#maskbrowser._make_widget',
                                                                                    'pixseg/web/viewer.py'),
                                    'pixseg.web.viewer.MaskBrowser._rank': ('web/viewer.html#maskbrowser._rank', 'pixseg/web/viewer.py'),

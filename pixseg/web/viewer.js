@@ -857,7 +857,8 @@ class Viewer {
     this.pack = model.get('_pack')
     VISITORS.set(this.pack, (VISITORS.get(this.pack) ?? 0) + 1)
     for (const p of this.packs()) this.store.take(p)
-    el.append(e.root)
+    this.still = make('style', {}, `.pv-still-${meta.key} { display: none }`) // the picture that stands here when nobody draws
+    el.append(this.still, e.root)
     this.sort()
     this.stage.resize()
     this.panel.legend()
@@ -878,6 +879,7 @@ class Viewer {
     this.store.close()
     this.decoded.kept.clear()
     this.e.root.remove()
+    this.still.remove()
     const left = VISITORS.get(pack) - 1
     VISITORS.set(pack, left)
     if (left) return

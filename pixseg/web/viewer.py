@@ -13,9 +13,11 @@ import json
 import re
 import sys
 import time
+import uuid
 import zlib
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ import anywidget
 import matplotlib
 import numpy as np
 from fastcore.basics import patch
+from IPython.display import publish_display_data
 from matplotlib.figure import Figure
 from PIL import Image
 from torch.nn import Module
@@ -398,7 +401,7 @@ def _make_widget(self:MaskBrowser, step):
     views = ['prediction', *['truth', 'curtain', 'errors']*bool(self.truth), *['confidence']*conf]
     meta = dict(names=f.names, sizes=[[-(-h//k), -(-w//k), k] for (h,w),k in zip(f.sizes, thin)], labels=labels.names,
         void=labels.void, truth=bool(self.truth), conf=conf, views=views, columns=self.scores.columns,
-        heat=_heat.tolist(), errors=dict(names=error_names, colors=error_colors.tolist()),
+        key=uuid.uuid4().hex[:12], heat=_heat.tolist(), errors=dict(names=error_names, colors=error_colors.tolist()),
         palettes=dict(labels=labels.colors, colorblind=colorblind_colors(labels)))
     pred = {k:v for k,v in self._there.items() if k.startswith(('pred', 'conf'))}
     esm,js,style = map(read_script, ('loader.js', 'viewer.js', 'viewer.css'))
@@ -546,6 +549,21 @@ def _repr_mimebundle_(self:MaskBrowser, **kwargs):
     data,meta = _view_bundle(self.widget)
     if 'google.colab' not in sys.modules: data['image/jpeg'] = base64.b64encode(self._sheet()).decode()
     return {**data, 'text/plain':repr(self)},meta
+
+# %% ../../nbs/web/viewer.ipynb #7a13f91c
+_still = """<style>.jp-OutputArea-child:has(.pv-still-{key})+.jp-OutputArea-child:not(:has(.pv)):has(.jupyter-widgets:not(:has(*))){{display:none}}</style>
+<figure class="pv-still-{key}" style="margin:0"><img src="data:image/jpeg;base64,{image}" alt="{alt}">
+<figcaption><small>{alt}. A picture; run the cell for the live viewer.</small></figcaption></figure>"""
+
+@patch
+def _ipython_display_(self:MaskBrowser, **kwargs):
+    "The picture that stays and the live view as two outputs, so that a notebook opened again shows the one without the other."
+    data,meta = self._repr_mimebundle_()
+    live = {k:data.pop(k) for k in list(data) if 'widget-view' in k}
+    if 'google.colab' in sys.modules: return publish_display_data({**live, **data}, meta)
+    if live: data['text/html'] = _still.format(key=self.widget._meta['key'], image=data['image/jpeg'], alt=escape(repr(self)))
+    publish_display_data(data)
+    if live: publish_display_data(live, meta)
 
 # %% ../../nbs/web/viewer.ipynb #00cea892
 @patch
