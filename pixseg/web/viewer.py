@@ -551,7 +551,7 @@ def _repr_mimebundle_(self:MaskBrowser, **kwargs):
     return {**data, 'text/plain':repr(self)},meta
 
 # %% ../../nbs/web/viewer.ipynb #7a13f91c
-_still = """<style>.jp-OutputArea-child:has(.pv-still-{key})+.jp-OutputArea-child:not(:has(.pv)):has(.jupyter-widgets:not(:has(*))){{display:none}}</style>
+_still = """<style>.jp-OutputArea-child:has(.pv-still-{key})+.jp-OutputArea-child>.jupyter-widgets:not(:has(*)){{display:none}}</style>
 <figure class="pv-still-{key}" style="margin:0"><img src="data:image/jpeg;base64,{image}" alt="{alt}">
 <figcaption><small>{alt}. A picture; run the cell for the live viewer.</small></figcaption></figure>"""
 
