@@ -232,7 +232,7 @@ def test_controls_work_in_the_browser_alone(live, here):
     view(page, 'Confidence')
     b.view = 'confidence'
     shows(page, b.picture())
-    assert kernel_messages(page)-before <= 1 # the next frame's number, for Python to know
+    assert kernel_messages(page)-before <= 12 # the next frame's number, and what each control was left at: not a message for each point of a drag
     assert page.trouble == []
 
 
@@ -248,7 +248,7 @@ def test_hover_names_the_pixel(live, here):
         names = here['CAMVID'].names
         assert f"predicted\n{names[here['preds'][1][y,x]]}" in words and f"truth\n{names[here['targs'][1][y,x]]}" in words
         assert 'confidence 20%' in words and f'x {x}, y {y}' in words
-    assert kernel_messages(page) == before
+    assert kernel_messages(page)-before <= 4 # how the controls were left, a moment later
 
 
 def test_curtain(live, here):
@@ -266,7 +266,7 @@ def test_curtain(live, here):
     want = np.where((x < at)[:,None], pal[here['preds'][1]], pal[here['targs'][1]])
     assert at > 66
     assert (got[:,clear] == want[:,clear]).all()
-    assert kernel_messages(page) == before
+    assert kernel_messages(page)-before <= 4 # how the controls were left, a moment later
 
 
 def test_order_finds_the_worst(live, here):
@@ -351,7 +351,7 @@ def test_dark_and_light_theme(live, here):
     page.get_by_role('button', name='Keys (?)').click()
     keys,stage = page.locator('.pv-keys'),page.locator('.pv-stage').bounding_box()
     at = keys.locator('span').evaluate_all('all => all.map(e => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.right] })')
-    assert len(at) == 22 and len({a[0] for a in at[::2]}) == len({a[0] for a in at[1::2]}) == 1 # two columns
+    assert len(at) == 28 and len({a[0] for a in at[::2]}) == len({a[0] for a in at[1::2]}) == 1 # two columns
     assert all(a[1] == b[1] for a,b in zip(at[::2], at[1::2])) and at[0][0] >= stage['x'] and at[1][2] <= stage['x']+stage['width']
     page.get_by_role('button', name='Keys (?)').click()
     assert page.trouble == []
@@ -890,7 +890,7 @@ def test_the_classic_notebook_with_ipywidgets_7(browser, here, tmp_path):
         view(page, 'Curtain')
         drag(page, '.pv-canvas', (.4, .5), (.6, .5))
         view(page, 'Prediction')
-        assert kernel_messages(page) == before
+        assert kernel_messages(page)-before <= 4 # how the controls were left, a moment later
         told = page.evaluate('toKernel.length')
         run(2)
         wait_for(tmp_path/'begun')

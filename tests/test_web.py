@@ -99,18 +99,27 @@ MAKE = dict(
     TrainMonitor=watched)
 
 
-@pytest.mark.parametrize('name', MAKE)
-def test_a_last_line_on_colab_carries_the_widget_manager(name, colab, streets):
-    o = MAKE[name](streets)
+def handed(o, monkeypatch):
+    "What a notebook is handed for a last line, in one output or in several."
+    parts = []
+    monkeypatch.setattr('pixseg.web.viewer.publish_display_data', lambda data, metadata=None: parts.append((data, metadata or {})))
     data,meta = DisplayFormatter().format(o)
+    for d,m in parts: data,meta = data|d,meta|m
+    return data,meta
+
+
+@pytest.mark.parametrize('name', MAKE)
+def test_a_last_line_on_colab_carries_the_widget_manager(name, colab, streets, monkeypatch):
+    o = MAKE[name](streets)
+    data,meta = handed(o, monkeypatch)
     assert data['text/plain'].startswith(name)
     assert data[VIEW]['model_id'] == o.widget.model_id
     assert meta == colab
 
 
 @pytest.mark.parametrize('name', MAKE)
-def test_elsewhere_nothing_is_added(name, streets):
-    data,meta = DisplayFormatter().format(MAKE[name](streets))
+def test_elsewhere_nothing_is_added(name, streets, monkeypatch):
+    data,meta = handed(MAKE[name](streets), monkeypatch)
     assert data['text/plain'].startswith(name) and meta == {}
 
 

@@ -38,6 +38,15 @@ export const setAttr = (e, key, value) => { if (e.getAttribute(key) !== String(v
 export const button = (label, title, onclick, attributes = {}) =>
   make('button', { type: 'button', class: 'pv-button', title, 'aria-label': title, onclick, ...attributes }, label)
 
+// A name cut in two, so that of a long one both ends are seen: the first gives way, the second does not.
+export const halves = name => [...name].length > 22 ? [[...name].slice(0, -11).join(''), [...name].slice(-11).join('')] : [name, '']
+
+// A class's name in the list, both ends in sight.
+function nameOf(label) {
+  const [head, tail] = halves(label), cut = tail ? [make('span', { class: 'pv-head-of' }, head), make('span', { class: 'pv-tail-of' }, tail)] : [label]
+  return make('span', { class: 'pv-label' + (tail ? ' pv-long' : '') }, ...cut)
+}
+
 export const asBytes = v => v instanceof Uint8Array ? v : new Uint8Array(v.buffer, v.byteOffset, v.byteLength)
 
 // Class numbers must arrive exactly. A PNG drawn on a canvas may be colour-managed on the way; inflating cannot be.
@@ -251,8 +260,8 @@ export class Box {
   }
   holds(width, height) { return this.width === width && this.height === height }
   take(width, height) { Object.assign(this, { width, height, held: false }) } // a frame of another size is seen whole
-  stage(wide) { // as wide as there is room and as high as the frame needs, within reason
-    const high = Math.round(clamp(wide * this.height / this.width, 120, 620))
+  stage(wide, most = 620) { // as wide as there is room and as high as the frame needs, within reason
+    const high = Math.round(clamp(wide * this.height / this.width, 120, most))
     Object.assign(this, { wide, high, fit: Math.min(wide / this.width, high / this.height) })
     if (this.scale <= this.fit) this.held = false // the stage has outgrown it
     if (!this.held) this.scale = this.fit
@@ -285,13 +294,15 @@ export class Box {
 // ------------------------------------------------------------------------------------------------ 6 the controls
 
 const HELP = [['← →', 'previous, next frame'], ['Home End', 'first, last'], ['Space', 'mask on or off'],
-  ['[ ]', 'less, more opacity'], ['1 … 5', 'view'], ['S', 'only the class under the pointer, or all again'],
+  ['[ ]', 'less, more opacity'], ['1 … 5', 'view'], ['S', 'only the class under the pointer, or all again'], ['F', 'flag this frame, or not'],
   ['+ − 0', 'zoom in, out, fit'], ['drag', 'pan, or move the curtain'], ['Ctrl wheel', 'zoom'],
-  ['Shift ← ↑ → ↓', 'read out pixel by pixel'], ['?', 'this list']]
+  ['Shift ← ↑ → ↓', 'read out pixel by pixel'], ['← ↑ → ↓', 'when zoomed in: look further along; frames by Page ↑ ↓'], ['↑ ↓', 'in the list of classes: go through it'], ['?', 'this list']]
 
 const TITLES = { prediction: 'What the network says', truth: 'What it should say',
   curtain: 'Prediction left of the line, truth right of it', errors: 'Where it is wrong',
   confidence: 'Where it was unsure: bright is unsure' }
+
+const MANY = 25 // classes that ask for a search box
 
 // All elements of the viewer, made once. `act` holds what to do when they are used.
 function build(meta, act) {
@@ -301,6 +312,7 @@ function build(meta, act) {
   e.score = make('span', { class: 'pv-score' })
   e.prev = icon('‹', 'Previous frame (left arrow)', () => act.go(-1))
   e.next = icon('›', 'Next frame (right arrow)', () => act.go(1))
+  e.flag = icon('⚑', 'Flag this frame (F)', () => act.flag())
   e.order = make('select', { 'aria-label': 'Order of the frames', onchange: () => act.arrange(e.order.value) })
   const groups = { given: 'as given', name: 'by name' }
   for (const [value, text] of Object.entries(groups)) e.order.append(make('option', { value }, text))
@@ -311,7 +323,7 @@ function build(meta, act) {
   }
   const alone = meta.names.length < 2 // nowhere to go, nothing to order
   const top = make('div', { class: 'pv-row' }, make('div', { class: 'pv-group', hidden: alone }, e.prev, e.next), e.name, e.place,
-    e.score, make('label', { class: 'pv-field pv-end', hidden: alone }, 'Order', e.order))
+    e.flag, e.score, make('label', { class: 'pv-field pv-end', hidden: alone }, 'Order', e.order))
 
   e.views = Object.fromEntries(meta.views.map((v, k) => [v, button(v[0].toUpperCase() + v.slice(1),
     `${TITLES[v]} (${k + 1})`, () => act.set({ view: v }), { 'aria-label': null })]))
@@ -338,6 +350,7 @@ function build(meta, act) {
     'aria-valuemin': 0, 'aria-valuemax': 100 })
   e.legend = make('div', { class: 'pv-legend' })
   e.note = make('div', { class: 'pv-note', role: 'status' })
+  e.live = make('div', { class: 'pv-heard', 'aria-live': 'polite', role: 'status' }) // for those who do not see the frame change
   e.keys = make('div', { class: 'pv-keys', hidden: true }, // not a <dl>: notebooks style those
     ...HELP.flatMap(([key, what]) => [make('span', { class: 'pv-key' }, key), make('span', { class: 'pv-dim' }, what)]))
   e.stage = make('div', { class: 'pv-stage' }, e.canvas, e.curtain, e.left, e.right, e.legend, e.note, e.keys)
@@ -345,18 +358,21 @@ function build(meta, act) {
 
   e.all = button('all', 'Every class on', () => act.set({ off: new Set() }), { class: 'pv-button pv-small' })
   e.none = button('none', 'Every class off', () => act.set({ off: new Set(meta.labels.keys()) }), { class: 'pv-button pv-small' })
+  e.find = make('input', { type: 'search', class: 'pv-find', placeholder: 'find a class', 'aria-label': 'Find a class',
+    hidden: meta.labels.length < MANY, oninput: () => act.find(e.find.value) })
   e.rows = meta.labels.map((label, id) => {
     const swatch = make('span', { class: 'pv-swatch' }), share = make('span', { class: 'pv-number' })
     const iou = make('span', { class: 'pv-number pv-iou' }), bar = make('span', { class: 'pv-share' })
-    const toggle = make('button', { type: 'button', class: 'pv-class', title: 'On or off', onclick: () => act.toggle(id) },
-      bar, swatch, make('span', { class: 'pv-label' }, label), share, iou)
-    const solo = button('only', `Only ${label}, or all again`, () => act.solo(id), { class: 'pv-button pv-small pv-solo' })
+    const toggle = make('button', { type: 'button', class: 'pv-class', title: `${label}: on or off`, 'data-id': id, tabindex: id ? -1 : 0,
+      onclick: () => act.toggle(id), onfocus: () => act.rove(id) }, bar, swatch, nameOf(label), share, iou)
+    const solo = button('only', `Only ${label}, or all again`, () => act.solo(id), { class: 'pv-button pv-small pv-solo', tabindex: -1 }) // S, by key
     return { row: make('li', {}, toggle, solo), toggle, solo, swatch, share, bar, iou }
   })
   e.head = make('span', { class: 'pv-iou pv-number' }, 'IoU')
+  e.list = make('ul', {}, ...e.rows.map(r => r.row))
   const classes = make('div', { class: 'pv-classes', role: 'group', 'aria-label': 'Classes' },
     make('div', { class: 'pv-head' }, make('span', { class: 'pv-label' }, 'Classes'), e.all, e.none,
-      make('span', { class: 'pv-number' }, 'share'), e.head), make('ul', {}, ...e.rows.map(r => r.row)))
+      make('span', { class: 'pv-number' }, 'share'), e.head), e.find, e.list)
 
   e.step = make('input', { type: 'range', min: 0, step: 1, 'aria-label': 'Step',
     oninput: () => act.set({ step: +e.step.value }) })
@@ -365,9 +381,11 @@ function build(meta, act) {
   e.steps = make('div', { class: 'pv-row pv-steps' }, e.play, e.step, e.stepName)
   e.film = make('div', { class: 'pv-film' })
   e.strip = make('div', { class: 'pv-strip', role: 'group', 'aria-label': 'Frames' }, e.film)
+  e.side = make('div', { class: 'pv-left-side' }, e.stage, e.read, e.steps)
+  e.main = make('div', { class: 'pv-main' }, e.side, classes)
   e.root = make('div', { class: 'pv', role: 'group', 'aria-label': 'Mask viewer', tabindex: -1,
     'data-lm-suppress-shortcuts': 'true' }, // JupyterLab: these keys are ours, "m" must not turn the cell into text
-    top, bar, make('div', { class: 'pv-main' }, make('div', { class: 'pv-left-side' }, e.stage, e.read, e.steps), classes), e.strip)
+    top, bar, e.main, e.strip, e.live)
   return e
 }
 
@@ -385,6 +403,7 @@ class Stage {
     this.at = null           // where the reader looks: {x, y} the pointer on the stage, {px, py} a pixel gone to by keys
     this.frame = null        // {index, step, width, height, photo, pred, truth, conf}
     this.layers = {}         // canvases made from it
+    this.height = 0          // of the whole viewer, if somebody has said
     this.request = 0
     this.drag = null
     const [h, w] = meta.sizes[state.index]
@@ -392,9 +411,12 @@ class Stage {
     this.listen(e.canvas, e.curtain)
     this.watch = new ResizeObserver(() => this.resize())
     this.watch.observe(e.stage)
+    this.again = () => this.resize()
+    window.addEventListener('resize', this.again) // a lower window leaves the stage as wide as it was
   }
   close() {
     this.watch.disconnect()
+    window.removeEventListener('resize', this.again)
     cancelAnimationFrame(this.request)
     this.show(null)
     cancelAnimationFrame(this.request)
@@ -460,11 +482,22 @@ class Stage {
     setAttr(e.curtain, 'aria-valuenow', Math.round(100 * state.curtain))
   }
 
+  room(root) { // how high the viewer may be: as asked for, or as high as what scrolls around it
+    if (this.height) return this.height
+    let up = root.parentElement
+    while (up && !(/auto|scroll/.test(getComputedStyle(up).overflowY) && up.clientHeight > 400)) up = up.parentElement
+    const framed = window !== window.parent // Colab's frames are as high as what is in them
+    return Math.max(420, (up?.clientHeight && up !== document.body && up !== document.documentElement ? up.clientHeight
+      : framed ? screen.availHeight - 160 : window.innerHeight) - 40)
+  }
   resize() {
     const { e, box } = this, wide = e.stage.clientWidth, dpr = window.devicePixelRatio || 1
     if (!wide) return
-    box.stage(wide)
+    const around = e.root.offsetHeight - e.main.offsetHeight + e.side.offsetHeight - e.stage.offsetHeight // toolbars, read-out, thumbnails
+    box.stage(wide, clamp(this.room(e.root) - around, 160, this.height || 620))
     e.stage.style.height = box.high + 'px'
+    const beside = e.side.offsetHeight - (e.list.offsetTop - e.side.offsetTop) // the classes end where the frame and what is told of it do
+    e.list.style.maxHeight = `${Math.max(beside, 190)}px`
     e.canvas.width = Math.round(wide * dpr)
     e.canvas.height = Math.round(box.high * dpr)
     box.dpr = e.canvas.width / wide
@@ -489,10 +522,18 @@ class Stage {
   }
   probe(dx, dy) { // the pixel beside it; first, the one in the middle
     if (!this.frame) return
-    const { width: w, height: h } = this.frame, { px, py } = this.pixel() ?? { px: Math.floor(w / 2), py: Math.floor(h / 2) }
+    const { width: w, height: h } = this.frame, { px, py } = this.pixel() ?? this.middle()
     this.at = { px: clamp(px + dx, 0, w - 1), py: clamp(py + dy, 0, h - 1) }
     this.box.reveal(this.at)
     this.placed()
+  }
+  middle() { // of what is in sight
+    const { box } = this
+    return box.pixel(box.wide / 2, box.high / 2) ?? { px: Math.floor(box.width / 2), py: Math.floor(box.height / 2) }
+  }
+  stride(dx, dy) { // a twentieth of what is in sight
+    const { box } = this, step = room => Math.max(1, Math.round(room / box.scale / 20))
+    this.probe(dx * step(box.wide), dy * step(box.high))
   }
   classAt() { // the class that is seen at the pixel looked at
     const at = this.pixel()
@@ -626,6 +667,7 @@ class Filmstrip {
       const b = thumbs.get(i) ?? this.add(i), v = ranking.cell(i, score)
       b.style.transform = `translateX(${(first + k) * THUMB}px)`
       setAttr(b, 'aria-current', i === state.index)
+      b.classList.toggle('pv-flagged', state.flagged.has(i))
       setText(b.lastChild, isFinite(v) ? v.toFixed(2) : '')
       this.paint(b, i)
     })
@@ -660,32 +702,51 @@ class Filmstrip {
 }
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
-const KEYS = { ArrowLeft: ['go', -1], ArrowRight: ['go', 1], Home: ['go', -Infinity], End: ['go', Infinity],
-  ' ': ['mask'], m: ['mask'], '[': ['fade', -.1], ']': ['fade', .1], s: ['only'], '?': ['help'], Escape: ['help', false],
+const KEYS = { ArrowLeft: ['go', -1], ArrowRight: ['go', 1], PageUp: ['go', -1], PageDown: ['go', 1], Home: ['go', -Infinity], End: ['go', Infinity],
+  ' ': ['mask'], m: ['mask'], '[': ['fade', -.1], ']': ['fade', .1], s: ['only'], f: ['flag'], '?': ['help'], Escape: ['help', false],
   '+': ['zoom', 1.5], '=': ['zoom', 1.5], '-': ['zoom', 1 / 1.5], 0: ['zoom', 0] }
+const SLIDES = /^(Arrow|Page|Home|End)/ // the keys of a slider
 
-// What a key means on what has the focus ('canvas', 'curtain', 'button', 'input' or anything else): [name of an action, ...].
+// What a key means on what has the focus ('canvas', 'zoomed' for a canvas that is zoomed in, 'curtain', 'button', 'class',
+// 'range' for a slider, 'input' for what takes text or has a list, or anything else): [name of an action, ...].
 export function action(key, shift, on, views) {
-  const arrow = ARROWS[key], view = views[Number(key) - 1]
-  if (on === 'input' || (on === 'button' && key === ' ')) return null // theirs
+  const arrow = ARROWS[key], view = views[Number(key) - 1], canvas = on === 'canvas' || on === 'zoomed'
+  if (on === 'input' || ((on === 'button' || on === 'class') && key === ' ') || (on === 'range' && SLIDES.test(key))) return null // theirs
   if (on === 'curtain' && arrow?.[0]) return ['draw', .02 * arrow[0]]
-  if (on === 'canvas' && shift && arrow) return ['probe', ...arrow]
+  if (on === 'class' && arrow?.[1]) return ['walk', arrow[1]]
+  if (on === 'class' && (key === 'Home' || key === 'End')) return ['walk', key === 'Home' ? -Infinity : Infinity]
+  if (canvas && shift && arrow) return ['probe', ...arrow]
+  if (on === 'zoomed' && arrow) return ['stride', ...arrow]
   if (view) return ['look', view]
   return KEYS[key] ?? KEYS[key.toLowerCase()] ?? null
 }
 
 class Keys {
-  /** @param {ReturnType<typeof build>} e */
-  constructor(e, views, act) {
-    const of = target => target === e.canvas ? 'canvas' : target === e.curtain ? 'curtain'
-      : target.matches('input, select') ? 'input' : target.matches('button') ? 'button' : ''
+  /** @param {ReturnType<typeof build>} e @param {Stage} stage */
+  constructor(e, views, act, stage) {
+    const of = target => target === e.canvas ? (stage.box.held ? 'zoomed' : 'canvas') : target === e.curtain ? 'curtain'
+      : target.matches('input[type=range]') ? 'range' : target.matches('input, select') ? 'input'
+      : target.matches('.pv-class') ? 'class' : target.matches('button') ? 'button' : ''
     e.root.addEventListener('keydown', event => {
       if (event.ctrlKey || event.metaKey || event.altKey) return
       const [name, ...more] = action(event.key, event.shiftKey, of(event.target), views) ?? []
       if (name) { act[name](...more); event.preventDefault() }
       event.stopPropagation() // the classic notebook listens further up
     })
+    // Whoever lets go of a slider with the mouse is done with it: the next arrow means a frame, not a hundredth of opacity.
+    for (const control of [e.opacity, e.step, e.order]) {
+      let pressed = false
+      control.addEventListener('pointerdown', () => { pressed = true })
+      control.addEventListener('keydown', () => { pressed = false })
+      control.addEventListener('change', () => { if (pressed) e.canvas.focus({ preventScroll: true }); pressed = false })
+    }
   }
+}
+
+// A frame in words: its name, the view, and the largest classes.
+export function describe(name, view, share, labels, most = 4) {
+  const large = [...labels.keys()].filter(id => share?.[id] >= .005).sort((a, b) => share[b] - share[a]).slice(0, most)
+  return `${name}, ${view}` + (large.length ? ': ' + large.map(id => `${labels[id]} ${percent(share[id])}`).join(', ') : '')
 }
 
 // Words, numbers and pressed buttons around the picture.
@@ -713,8 +774,9 @@ class Panel {
     if (+e.opacity.value !== state.opacity) e.opacity.value = state.opacity
     setText(e.percent, percent(state.shown ? state.opacity : 0))
     if (e.order.value !== state.order) e.order.value = state.order
-    e.prev.disabled = k === 0
-    e.next.disabled = k === ranking.order.length - 1
+    setAttr(e.prev, 'aria-disabled', k === 0) // not `disabled`, which drops the focus
+    setAttr(e.next, 'aria-disabled', k === ranking.order.length - 1)
+    setAttr(e.flag, 'aria-pressed', state.flagged.has(state.index))
     e.steps.hidden = steps.length < 2
     e.step.max = String(steps.length - 1)
     e.step.value = state.step
@@ -745,7 +807,8 @@ class Panel {
     const scored = columns.some(c => labels.includes(c))
     e.head.hidden = !scored
     e.root.classList.toggle('pv-unscored', !scored)
-    setAttr(e.canvas, 'aria-label', `${meta.names[i]}, ${state.view}`)
+    setAttr(e.canvas, 'aria-label', describe(meta.names[i], state.view, share, labels))
+    setText(e.live, `${meta.names[i]}, ${ranking.place.get(i) + 1} of ${meta.names.length}${state.flagged.has(i) ? ', flagged' : ''}`)
   }
   legend() { // what the colours mean where they are not those of the classes
     const { e, meta, state: { view } } = this
@@ -765,7 +828,10 @@ export const isAlone = (off, id, n) => !off.has(id) && off.size === n - 1
 // The classes that are off when only one is to be seen; all are on again if it is alone already.
 export const soloed = (off, id, n) => new Set(isAlone(off, id, n) ? [] : [...Array(n).keys()].filter(k => k !== id))
 
-const TO_PYTHON = ['index', 'order', 'step'] // where the reader is; how he looks stays in the browser
+const TO_PYTHON = ['index', 'order', 'step', 'flagged'] // where the reader is: told at once
+const LATER = ['view', 'opacity', 'curtain', 'off', 'palette', 'shown'] // how he looks: told when he has stopped turning knobs
+const REST = 300 // milliseconds without a change
+const SETS = ['off', 'flagged'] // lists in Python
 const VISITORS = new WeakMap() // how many views look at a model's frames
 
 class Viewer {
@@ -773,9 +839,9 @@ class Viewer {
     this.model = model
     const meta = this.meta = model.get('_meta')
     const from = k => this.fromModel(k)
-    this.state = { shown: true, index: from('index'), order: from('order'), step: from('step'), view: from('view'), opacity: from('opacity'),
-      curtain: from('curtain'), off: from('off'), palette: from('palette') }
-    this.ticket = this.timer = 0
+    this.state = { shown: from('shown'), index: from('index'), order: from('order'), step: from('step'), view: from('view'), opacity: from('opacity'),
+      curtain: from('curtain'), off: from('off'), palette: from('palette'), flagged: from('flagged') }
+    this.ticket = this.timer = this.rest = 0
     this.seek = false // somebody asked for the worst, and nobody knows yet which that is
     this.store = new Store(model, () => { this.show(); this.film.draw() })
     this.decoded = new Decoded(this.store)
@@ -785,12 +851,14 @@ class Viewer {
     this.readout = new Readout(e, meta, this.state, this.stage)
     this.film = new Filmstrip(e, meta, this.state, this.store, this.ranking, index => this.set({ index }))
     this.panel = new Panel(e, meta, this.state, this.ranking)
-    new Keys(e, meta.views, this)
+    new Keys(e, meta.views, this, this.stage)
+    this.stage.height = model.get('height') || 0
     this.hear()
     this.pack = model.get('_pack')
     VISITORS.set(this.pack, (VISITORS.get(this.pack) ?? 0) + 1)
     for (const p of this.packs()) this.store.take(p)
-    el.append(e.root)
+    this.still = make('style', {}, `.pv-still-${meta.key} { display: none }`) // the picture that stands here when nobody draws
+    el.append(this.still, e.root)
     this.sort()
     this.stage.resize()
     this.panel.legend()
@@ -803,12 +871,15 @@ class Viewer {
     const { model, pack } = this
     this.ticket++
     clearInterval(this.timer)
+    clearTimeout(this.rest)
+    this.tell(LATER)
     for (const [name, f] of Object.entries(this.heard)) model.off(name, f)
     this.stage.close()
     this.film.close()
     this.store.close()
     this.decoded.kept.clear()
     this.e.root.remove()
+    this.still.remove()
     const left = VISITORS.get(pack) - 1
     VISITORS.set(pack, left)
     if (left) return
@@ -831,9 +902,15 @@ class Viewer {
     if (changed('order')) this.caption() // the place, and which scores are told
     if (changed('palette', 'order')) { film.clear(); film.follow() }
     this.controls()
-    const news = TO_PYTHON.filter(k => changed(k) && state[k] !== model.get(k) && !(k === 'step' && this.follows()))
-    if (news.length) { for (const k of news) model.set(k, state[k]); model.save_changes() }
+    if (changed('flagged')) { this.caption(); film.draw() }
+    this.tell(TO_PYTHON.filter(k => changed(k) && !(k === 'step' && this.follows())))
+    if (changed(...LATER)) { clearTimeout(this.rest); this.rest = setTimeout(() => this.tell(LATER), REST) }
     if (changed('step') && this.follows() && model.get('step') !== -1) { model.set('step', -1); model.save_changes() }
+  }
+  tell(names) { // Python what it does not know yet, in one message
+    const { model } = this, news = names.filter(k => !this.agrees(k))
+    for (const k of news) model.set(k, this.toModel(k))
+    if (news.length) model.save_changes()
   }
   repaint() {
     this.stage.repaint()
@@ -848,7 +925,9 @@ class Viewer {
   sort() {
     const table = this.model.get('_tables')[this.state.step]
     this.ranking.sort(this.state.order, table && asBytes(table))
-    if (this.ranking.uncounted) this.model.send({ type: 'score', step: this.state.step })
+    if (!this.ranking.uncounted) return
+    this.panel.note('scores', `scoring ${this.meta.names.length} frames …`) // before the kernel has a word to say
+    this.model.send({ type: 'score', step: this.state.step })
   }
 
   // Bring the wished frame on the stage. Between asking and having, the reader may have wished something else: the ticket tells.
@@ -878,10 +957,10 @@ class Viewer {
   // ---- what buttons and keys do
 
   go(by) { this.set({ index: this.ranking.from(this.state.index, by) }) }
-  arrange(order) { // whoever asks for the worst wants to see it
+  arrange(order) { // whoever asks for the worst wants to see it: now, or when it is known, unless he goes elsewhere meanwhile
     this.set({ order })
-    if (scoreOf(order)) this.set({ index: this.ranking.order[0] })
     this.seek = this.ranking.uncounted
+    if (scoreOf(order) && !this.seek) this.set({ index: this.ranking.order[0] })
   }
   look(view) { this.set({ view }) }
   mask() { this.set({ shown: !this.state.shown }) }
@@ -889,7 +968,28 @@ class Viewer {
   draw(by) { this.set({ curtain: clamp(this.state.curtain + by, 0, 1) }) }
   zoom(by) { this.stage.zoom(by) }
   probe(dx, dy) { this.stage.probe(dx, dy) }
-  only() { const id = this.stage.classAt(); if (id != null) this.solo(id) }
+  stride(dx, dy) { this.stage.stride(dx, dy) }
+  only() { // the class that has the focus, or that lies under the pointer
+    const focused = this.e.root.getRootNode().activeElement?.closest('.pv-class')
+    const id = focused && this.e.root.contains(focused) && !this.stage.at ? +focused.dataset.id : this.stage.classAt()
+    if (id != null) this.solo(id)
+  }
+  flag() {
+    const flagged = new Set(this.state.flagged), { index } = this.state
+    if (!flagged.delete(index)) flagged.add(index)
+    this.set({ flagged })
+  }
+  find(text) { // show the classes with these letters in their names
+    const letters = text.trim().toLowerCase()
+    this.e.rows.forEach(({ row }, id) => { row.hidden = !this.meta.labels[id].toLowerCase().includes(letters) })
+    const first = this.e.rows.findIndex(({ row }) => !row.hidden)
+    if (first >= 0) this.rove(first)
+  }
+  rove(id) { this.e.rows.forEach(({ toggle }, k) => { toggle.tabIndex = k === id ? 0 : -1 }) } // one stop for Tab in the whole list
+  walk(by) { // through the list of classes
+    const there = this.e.rows.filter(({ row }) => !row.hidden), k = there.findIndex(({ toggle }) => toggle.tabIndex === 0)
+    there[clamp(k + by, 0, there.length - 1)]?.toggle.focus()
+  }
   solo(id) { this.set({ off: soloed(this.state.off, id, this.meta.labels.length) }) }
   toggle(id) {
     const off = new Set(this.state.off)
@@ -905,18 +1005,22 @@ class Viewer {
 
   // ---- what Python sets, the view obeys
 
+  agrees(k) { return JSON.stringify(this.toModel(k)) === JSON.stringify(this.toModel(k, this.fromModel(k))) }
+  toModel(k, value = this.state[k]) {
+    return !SETS.includes(k) ? value : [...value].sort((a, b) => a - b).map(o => k === 'off' ? this.meta.labels[o] : o)
+  }
   fromModel(k) {
     const value = this.model.get(k)
+    if (k === 'flagged') return new Set(value)
     return k === 'off' ? new Set(value.map(o => this.meta.labels.indexOf(o))) : k === 'step' && value < 0 ? this.steps().length + value : value
   }
   packs() { return [this.model.get('_pack'), ...this.steps().map((_, s) => this.model.get(`_step${s}`))] }
   hear() {
     const { model, state } = this
-    const shared = Object.keys(state).filter(k => k !== 'shown')
-    this.heard = Object.fromEntries(shared.map(k => [`change:${k}`, () => {
-      const value = this.fromModel(k)
-      if (k === 'off' ? [...value].join() !== [...state.off].join() : value !== state[k]) this.set({ [k]: value })
+    this.heard = Object.fromEntries(Object.keys(state).map(k => [`change:${k}`, () => {
+      if (!this.agrees(k)) this.set({ [k]: this.fromModel(k) })
     }]))
+    this.heard['change:height'] = () => { this.stage.height = model.get('height'); this.stage.resize() }
     this.heard['change:steps'] = () => { // more predictions: take them, and go on to them if the reader is at the newest
       for (const p of this.packs().slice(1)) this.store.take(p)
       if (model.get('step') === -1) this.set({ step: this.steps().length - 1 })
@@ -931,7 +1035,8 @@ class Viewer {
       this.controls()
     }
     this.heard['msg:custom'] = message => {
-      if (message.type === 'scored') this.panel.note('scores', message.done < this.meta.names.length ? `scoring ${message.done} of ${this.meta.names.length} …` : '')
+      if (message.type === 'scored') this.panel.note('scores', message.done < this.meta.names.length
+        ? `scoring ${message.done} of ${this.meta.names.length} …` : message.failed ?? '')
     }
     for (const [name, f] of Object.entries(this.heard)) model.on(name, f)
   }

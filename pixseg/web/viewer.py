@@ -6,14 +6,18 @@
 __all__ = ['colorblind_colors', 'MaskView', 'MaskBrowser', 'read_script', 'Shown']
 
 # %% ../../nbs/web/viewer.ipynb #2b1384f2
+import asyncio
 import base64
 import io
 import json
 import re
 import sys
+import time
+import uuid
 import zlib
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,10 +26,11 @@ import anywidget
 import matplotlib
 import numpy as np
 from fastcore.basics import patch
+from IPython.display import publish_display_data
 from matplotlib.figure import Figure
 from PIL import Image
 from torch.nn import Module
-from traitlets import Bytes, Dict, Float, Int, List, Unicode, validate
+from traitlets import Bool, Bytes, Dict, Float, Int, List, Unicode, validate
 
 from ..draw import to_ids
 from ..io.files import tell, unique_names
@@ -233,6 +238,7 @@ class _Scores:
     "A row for each frame, a column for each score; infinity where nothing was counted yet, nan where there is none."
     def __init__(self, frames, steps, truth, given):
         self.frames,self.steps,self.truth,self.tables = frames,steps,truth,[]
+        self.failed = {} # (step, frame): why it could not be counted
         given = [] if given is None else _check_len(given, len(frames), 'scores')
         self.extra = list(dict.fromkeys(k for o in given for k in o))
         self.given = np.array([[o.get(k, np.nan) for k in self.extra] for o in given], np.float32)
@@ -258,15 +264,24 @@ def row(self:_Scores, step, i):
     return dict(zip(self.columns, t.tolist()))
 
 @patch
-def order(self:_Scores, by, step, progress=lambda done: None):
+def order(self:_Scores, by, step):
     "Frame numbers in the order asked for: 'given', 'name', or 'worst ' and a column."
     every,names = range(len(self.frames)),self.frames.names
     if by=='given': return list(every)
     if by=='name': return sorted(every, key=lambda i: names[i])
     c,t = self.columns.index(by.removeprefix('worst ')),self.tables[step]
     for i in every:
-        if np.isinf(t[i,c]): self.row(step, i); progress(i+1)
+        if np.isinf(t[i,c]): self.row(step, i)
     return sorted(every, key=lambda i: (np.isnan(t[i,c]), t[i,c]))
+
+@patch
+def count(self:_Scores, step):
+    "Count every frame of a step, one at a time; yields how many are done. What fails is written down in `failed`."
+    for i in range(len(self.frames)):
+        try: self.row(step, i)
+        except Exception as e: self.failed[step,i] = str(e) if isinstance(e, PixsegError) else f'{self.frames.names[i]}: {type(e).__name__}: {e}'
+        else: self.failed.pop((step, i), None)
+        yield i+1
 
 # %% ../../nbs/web/viewer.ipynb #7884dd57
 _colorblind = 'CBA8FF 761052 BDFF8C 5EAFAE 2703F8 719300 F9C714 063E00 4D0E84 CA4356 CC41FF 22FFC1'
@@ -285,9 +300,9 @@ class _Choosy(anywidget.AnyWidget):
     def _choices(self, name):
         m = self._meta
         return dict(index=range(len(m['names'])), step=range(-1, len(self.steps)), view=m['views'], off=m['labels'],
-                    palette=['labels', 'colorblind'], order=['given', 'name', *['worst '+o for o in m['columns']]])[name]
+                    palette=['labels', 'colorblind'], flagged=range(len(m['names'])), order=['given', 'name', *['worst '+o for o in m['columns']]])[name]
 
-    @validate('index', 'step', 'view', 'off', 'palette', 'order')
+    @validate('index', 'step', 'view', 'off', 'palette', 'order', 'flagged')
     def _one_of(self, proposal):
         name,value = proposal['trait'].name,proposal['value']
         choices = self._choices(name)
@@ -307,6 +322,9 @@ class MaskView(_Choosy):
     curtain = Float(0.5, min=0, max=1, help='where prediction ends and truth begins, of the width').tag(sync=True)
     off = List(Unicode(), help='names of the classes that are switched off').tag(sync=True)
     palette = Unicode('labels', help="'labels', or 'colorblind' for colour-blind readers").tag(sync=True)
+    shown = Bool(True, help='whether the mask is laid over the photograph').tag(sync=True)
+    flagged = List(Int(), help='numbers of the frames that the reader has flagged').tag(sync=True)
+    height = Int(0, min=0, help='of the whole viewer, in pixels of the screen; 0: as high as the window allows').tag(sync=True)
     steps = List(Unicode(), help='a name for each set of predictions').tag(sync=True)
     _meta,_pack,_step0 = (Dict().tag(sync=True) for _ in range(3)) # names and colours; frames; masks of step 0
     _tables = List(Bytes()).tag(sync=True) # scores, one table a step
@@ -315,7 +333,8 @@ class MaskView(_Choosy):
 # %% ../../nbs/web/viewer.ipynb #f86b876b
 class MaskBrowser:
     "Look through photographs with their predicted and true masks; its last line in a cell shows it."
-    index:int; step:int; order:str; view:str; opacity:float; curtain:float; off:list; palette:str # see `MaskView`
+    index:int; step:int; order:str; view:str; opacity:float; curtain:float; off:list; palette:str
+    shown:bool; flagged:list; height:int # see `MaskView`
     def __init__(self,
         images, # photographs: uint8 arrays `(H,W,3)`, paths, or whatever `open_image` takes
         pred, # as many masks `(H,W)` of ids, arrays or files, or a function: photograph -> mask or (mask, confidence)
@@ -326,6 +345,7 @@ class MaskBrowser:
         conf=None, # as many float maps `(H,W)`, 0 unsure .. 1 sure, or None
         step:str='', # a name for these predictions, if `add_step` will bring more
         budget:float=15e6, # bytes sent at once; frames beyond them are sent when somebody goes there
+        height:int=0, # of the whole viewer, in pixels of the screen; 0: as high as the window allows
     ):
         _refuse_network(pred)
         pred,targ = (list(o) if o is not None and not callable(o) else o for o in (pred, targ))
@@ -335,8 +355,10 @@ class MaskBrowser:
         self.steps = [_Masks(self.frames, pred, 'prediction', conf)]
         self.scores = _Scores(self.frames, self.steps, self.truth, scores)
         self._sender = _Sender(self.frames, self.steps, self.truth)
+        self._scoring:dict = {} # step: its task, while frames are counted
         self._there,self._sent = self._first(budget),True
         self.widget = self._make_widget(step)
+        self.widget.height = height
         if labels is None: tell(f"MaskBrowser: no labels, so ids are called 'class 0' to 'class {self.labels.n-1}': {_ask}")
         self.widget.on_msg(lambda *message: self._hear(*message)) # defined further down
 
@@ -379,7 +401,7 @@ def _make_widget(self:MaskBrowser, step):
     views = ['prediction', *['truth', 'curtain', 'errors']*bool(self.truth), *['confidence']*conf]
     meta = dict(names=f.names, sizes=[[-(-h//k), -(-w//k), k] for (h,w),k in zip(f.sizes, thin)], labels=labels.names,
         void=labels.void, truth=bool(self.truth), conf=conf, views=views, columns=self.scores.columns,
-        heat=_heat.tolist(), errors=dict(names=error_names, colors=error_colors.tolist()),
+        key=uuid.uuid4().hex[:12], heat=_heat.tolist(), errors=dict(names=error_names, colors=error_colors.tolist()),
         palettes=dict(labels=labels.colors, colorblind=colorblind_colors(labels)))
     pred = {k:v for k,v in self._there.items() if k.startswith(('pred', 'conf'))}
     esm,js,style = map(read_script, ('loader.js', 'viewer.js', 'viewer.css'))
@@ -387,12 +409,16 @@ def _make_widget(self:MaskBrowser, step):
                     _tables=self.scores.packed(), _esm=esm, _js=js, _css=style)
 
 @patch
-def packed(self:_Scores): return [o.tobytes() for o in self.tables]
+def packed(self:_Scores):
+    "The tables as bytes for the browser; nan where counting failed, so that it is not asked for again and again."
+    tables = [t.copy() for t in self.tables]
+    for s,i in self.failed: tables[s][i] = np.where(np.isinf(tables[s][i]), np.nan, tables[s][i])
+    return [t.tobytes() for t in tables]
 
 # %% ../../nbs/web/viewer.ipynb #c452e68b
 def _state(name): return property(lambda self: getattr(self.widget, name), lambda self,v: setattr(self.widget, name, v),
                                   doc=MaskView.class_traits()[name].help)
-_states = 'index', 'step', 'order', 'view', 'opacity', 'curtain', 'off', 'palette'
+_states = 'index', 'step', 'order', 'view', 'opacity', 'curtain', 'off', 'palette', 'shown', 'flagged', 'height'
 for _o in _states: setattr(MaskBrowser, _o, _state(_o))
 
 @patch
@@ -407,12 +433,13 @@ def picture(self:MaskBrowser)->np.ndarray: # uint8 `(H,W,3)`, of the photograph'
     i,img,colors = self.index,self.frames.img(self.index),self.widget._meta['palettes'][self.palette]
     labels = Labels(self.labels.names, colors, self.labels.void)
     on = np.array([o not in self.off for o in labels.names])
+    alpha = self.opacity if self.shown else 0.
     (pred,conf),targ = self.steps[self.step](i),self.truth and self.truth(i)[0]
-    if self.view=='errors': return _mix_errors(img, pred, targ, labels, self.opacity, on)
-    if self.view=='confidence': return _mix_conf(img, pred, conf, self.opacity, on)
+    if self.view=='errors': return _mix_errors(img, pred, targ, labels, alpha, on)
+    if self.view=='confidence': return _mix_conf(img, pred, conf, alpha, on)
     left = np.arange(img.shape[1])<round(self.curtain*img.shape[1]) # of the curtain
     mask = {'prediction':pred, 'truth':targ}.get(self.view)
-    return _mix(img, np.where(left, pred, targ) if mask is None else mask, labels, self.opacity, on)
+    return _mix(img, np.where(left, pred, targ) if mask is None else mask, labels, alpha, on)
 
 @patch
 def ranking(self:MaskBrowser)->list[int]: # numbers of frames
@@ -425,7 +452,7 @@ def _hear(self:MaskBrowser, _, message, buffers):
     "Answer the browser: frames it has not got, scores nobody has counted."
     kind = message.get('type')
     if kind=='ask': self._answer(message['keys'])
-    elif kind=='score': self._rank(int(message['step']))
+    elif kind=='score': self._score(int(message['step']))
     elif kind=='freed': self._sent = False # nobody looks any more: the browser let the frames go
 
 @patch
@@ -438,14 +465,32 @@ def _answer(self:MaskBrowser, keys):
         except Exception as e: errors[k] = f'{self.frames.names[int(k.split("/")[-1])]}: {type(e).__name__}: {e}'
     self.widget.send(dict(type='frames', keys=list(got), errors=errors), list(got.values()))
 
+# %% ../../nbs/web/viewer.ipynb #b1d18df8
+_slice = 0.05 # seconds of counting before others have their turn
+
 @patch
 def _rank(self:MaskBrowser, step):
-    "Count every frame of a step, tell the browser now and then how far it is, and send the table."
-    say = lambda done: done%20==0 and self.widget.send(dict(type='scored', done=done))
-    try: self.scores.order('worst IoU', step, say)
-    finally:
-        self.widget._tables = self.scores.packed()
-        self.widget.send(dict(type='scored', done=len(self.frames)))
+    "Count every frame of a step and send the table; yields after every slice, once it has told the browser how far it is."
+    start,n = time.perf_counter(),len(self.frames)
+    for done in self.scores.count(step):
+        if done==n or time.perf_counter()-start<_slice: continue
+        self.widget.send(dict(type='scored', done=done))
+        yield done
+        start = time.perf_counter()
+    failed = [why for (s,_),why in self.scores.failed.items() if s==step]
+    self.widget._tables = self.scores.packed()
+    self.widget.send(dict(type='scored', done=n, failed=f'{len(failed)} of {n} without a score: {failed[0]}' if failed else ''))
+
+@patch
+def _score(self:MaskBrowser, step):
+    "Rank a step in slices while the event loop answers others; at once where no loop runs. A step is counted once at a time."
+    async def slices():
+        try:
+            for _ in self._rank(step): await asyncio.sleep(0.005)
+        finally: self._scoring.pop(step, None)
+    try: loop = asyncio.get_running_loop()
+    except RuntimeError: return list(self._rank(step))
+    if step not in self._scoring: self._scoring[step] = loop.create_task(slices()) # kept, or it might be collected
 
 # %% ../../nbs/web/viewer.ipynb #0f1da9f6
 @patch
@@ -505,6 +550,21 @@ def _repr_mimebundle_(self:MaskBrowser, **kwargs):
     if 'google.colab' not in sys.modules: data['image/jpeg'] = base64.b64encode(self._sheet()).decode()
     return {**data, 'text/plain':repr(self)},meta
 
+# %% ../../nbs/web/viewer.ipynb #7a13f91c
+_still = """<style>.jp-OutputArea-child:has(.pv-still-{key})+.jp-OutputArea-child>.jupyter-widgets:not(:has(*)){{display:none}}</style>
+<figure class="pv-still-{key}" style="margin:0"><img src="data:image/jpeg;base64,{image}" alt="{alt}">
+<figcaption><small>{alt}. A picture; run the cell for the live viewer.</small></figcaption></figure>"""
+
+@patch
+def _ipython_display_(self:MaskBrowser, **kwargs):
+    "The picture that stays and the live view as two outputs, so that a notebook opened again shows the one without the other."
+    data,meta = self._repr_mimebundle_()
+    live = {k:data.pop(k) for k in list(data) if 'widget-view' in k}
+    if 'google.colab' in sys.modules: return publish_display_data({**live, **data}, meta)
+    if live: data['text/html'] = _still.format(key=self.widget._meta['key'], image=data['image/jpeg'], alt=escape(repr(self)))
+    publish_display_data(data)
+    if live: publish_display_data(live, meta)
+
 # %% ../../nbs/web/viewer.ipynb #00cea892
 @patch
 def figure(self:MaskBrowser,
@@ -544,7 +604,7 @@ def save(self:MaskBrowser,
     "One page with the viewer and all its frames and steps; needs no network and no kernel."
     w,path,n = self.widget,Path(path),range(len(self.frames))
     if self.truth:
-        for s in range(len(self.steps)): self._rank(s)
+        for s in range(len(self.steps)): list(self._rank(s))
     make = lambda k: self._there[k] if k in self._there else self._sender.make(k)
     state = {k:getattr(w, k) for k in (*_states, 'steps', '_meta', '_tables')}
     state['_pack'] = {k:make(k) for i in n for k in (f'photo/{i}', *[f'truth/{i}']*bool(self.truth))}

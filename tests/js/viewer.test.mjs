@@ -304,6 +304,18 @@ test('keys mean what the focus makes of them', () => {
   assert.deepEqual(key('ArrowUp', 'canvas', true), ['probe', 0, -1])
   assert.deepEqual(key('ArrowRight', 'canvas'), ['go', 1])
   assert.deepEqual(key('ArrowRight', '', true), ['go', 1])
+  assert.deepEqual([key('ArrowLeft', 'range'), key('Home', 'range'), key(' ', 'range'), key('f', 'range')], [null, null, ['mask'], ['flag']])
+  assert.deepEqual([key('ArrowLeft', 'zoomed'), key('ArrowUp', 'zoomed', true), key('PageDown', 'zoomed')], [['stride', -1, 0], ['probe', 0, -1], ['go', 1]])
+  assert.deepEqual([key('ArrowDown', 'class'), key('End', 'class'), key(' ', 'class'), key('s', 'class')], [['walk', 1], ['walk', Infinity], null, ['only']])
+})
+
+test('long names keep both ends, and a frame is told in words', () => {
+  assert.deepEqual(v.halves('Road'), ['Road', ''])
+  const long = v.halves('A class of the kitchen, the second drawer')
+  assert.equal(long.join(''), 'A class of the kitchen, the second drawer')
+  assert.equal(long[1].length, 11)
+  assert.equal(v.describe('a.png', 'truth', [.1, .6, .004, .296], ['Sky', 'Road', 'Pole', 'Tree'], 2), 'a.png, truth: Road 60%, Tree 30%')
+  assert.equal(v.describe('a.png', 'errors', null, ['Sky']), 'a.png, errors')
 })
 
 // ---- the other files
