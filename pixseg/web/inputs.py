@@ -219,8 +219,8 @@ def _decide(masks, names, who, notes):
     try: code,labels,told = decide_code(looks, names)
     except PixsegError as e:
         if arrays and names: return Side(masks, None, _named(names)) # the frame that does not fit is named further down
-        raise PixsegError(f"the {who}s: {e}; or pass `labels` with the names of the classes") from e
-    notes += told
+        raise PixsegError(f"the {who}s: {e}"+"; or pass `labels` with the names of the classes"*(names is None)) from e
+    notes += [o for o in told if not o.startswith('classes have no names')] # that is told further down
     return Side(masks, code, labels)
 
 @patch(cls_method=True)
@@ -307,6 +307,7 @@ def look_over(
     if said and said.ids and any(callable(o) for o in lists.values()):
         raise PixsegError(f"`labels` has the ids {', '.join(map(str, said.ids))}, but a network or function gives 0, 1, 2, ...: number them so")
     done,final = _settle(sides, known, model, notes)
+    final = final or Labels(('class 0',)) # no mask can be read: the viewer says why
     if known is None: notes.append(f"no labels, so ids are called {final.names[0]!r} to {final.classes[-1]!r}: {_ask}")
     pred,targ = (done[k].read(final) if k in done else lists[k] for k in ('prediction', 'true mask'))
     return Given(images, names, pred, targ, final, notes, kept)

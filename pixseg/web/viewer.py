@@ -328,7 +328,7 @@ class MaskBrowser:
         self.widget = self._make_widget(step)
         if self.alone: self.view = 'truth'
         if self.labels.n > 1: self.off = [o for o in self.labels.classes if is_background(o)]
-        if given.told: tell(f"MaskBrowser: {'; '.join(given.told)}")
+        if given.told: tell(f"MaskBrowser: {'; '.join(given.told)}", key=object()) # of these masks, whatever was told of others
         self.widget.on_msg(lambda *message: self._hear(*message)) # defined further down
 
     def confusion(self,
@@ -503,7 +503,7 @@ def totals(self:MaskBrowser,
 )->Any: # Series of 0..1: 'mean IoU', 'accuracy', and the IoU of each class
     "The scores of the whole set, all its pixels counted together."
     import pandas as pd
-    table = self.confusion(step).reindex(index=self.labels.names, columns=self.labels.names, fill_value=0).to_numpy()
+    table = self.confusion(step).reindex(index=self.labels.names, columns=self.labels.names, fill_value=0).to_numpy(copy=True)
     ious = dict(zip(self.labels.names, iou(table).tolist()))
     ious = {o:ious[o] for o in self.labels.classes}
     return pd.Series({'mean IoU':np.nanmean([*ious.values()]), 'accuracy':float(accuracy(table)), **ious}, name='all frames')
