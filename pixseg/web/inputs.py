@@ -259,6 +259,7 @@ class Given(NamedTuple):
     labels:Labels # of both
     told:list # what was decided, a line each
     kept:list # which of the photographs these are, by their numbers
+    total:int # how many were given
 
 _ask = "pass `labels`, such as `model.labels` or `find_labels(root)`"
 
@@ -293,6 +294,7 @@ def look_over(
 )->Given: # all of it, one by one
     "Turn what people have into what a viewer needs; raises `PixsegError` for what does not fit together."
     (images,home),notes = photo_list(photos),[]
+    total = len(images)
     if pred is None and targ is None: raise PixsegError("neither predictions nor true masks: give one of them, or the name of a model, such as 'camvid-encoder'")
     given = {'true mask':(targ, mask_source(targ, images, home, 'true mask', notes)),
              'prediction':(pred, mask_source(pred, images, home, 'prediction', notes))}
@@ -310,7 +312,7 @@ def look_over(
     final = final or Labels(('class 0',)) # no mask can be read: the viewer says why
     if known is None: notes.append(f"no labels, so ids are called {final.names[0]!r} to {final.classes[-1]!r}: {_ask}")
     pred,targ = (done[k].read(final) if k in done else lists[k] for k in ('prediction', 'true mask'))
-    return Given(images, names, pred, targ, final, notes, kept)
+    return Given(images, names, pred, targ, final, notes, kept, total)
 
 def _folder(o): return Path(o).expanduser() if isinstance(o, (str, Path)) and Path(o).expanduser().is_dir() else None
 

@@ -318,7 +318,7 @@ class MaskBrowser:
     ):
         given = look_over(images, pred, targ, labels, names)
         pred,targ,self.labels,self.alone = given.pred,given.targ,given.labels,given.pred is None # alone: truth without predictions
-        scores,conf = (_of_kept(o, given.kept) for o in (scores, conf))
+        scores,conf = (_of_kept(o, given, what) for o,what in ((scores, 'scores'), (conf, 'confidence maps')))
         self.frames = _Frames(given.images, given.names, self.labels)
         self.truth = None if targ is None else _Masks(self.frames, targ, 'true mask')
         self.steps = [self.truth if self.alone else _Masks(self.frames, pred, 'prediction', conf)]
@@ -337,11 +337,11 @@ class MaskBrowser:
         "Where the pixels of each class went, over all frames; predicts what was not looked at yet. Raises `PixsegError` without truth."
         return self._count(step)
 
-def _of_kept(items, kept):
+def _of_kept(items, given, what):
     "What belongs to the photographs that are shown; one map or one dict belongs to one photograph."
     if items is None: return None
     items = [items] if isinstance(items, dict) or getattr(items, 'ndim', 0) == 2 else list(items)
-    return items if kept == list(range(len(kept))) else [items[i] for i in kept]
+    return [_check_len(items, given.total, what)[i] for i in given.kept]
 
 # %% ../../nbs/web/viewer.ipynb #dca48a33
 @patch
