@@ -344,7 +344,7 @@ def look(args)->int:
     pred = model or (args.masks if truth else None)
     b = MaskBrowser(args.photos, pred, truth or args.masks, labels=args.labels)
     b.save(page)
-    scores = b.totals().round(4).to_dict() if pred is not None and truth else {}
+    scores:dict = b.totals().round(4).to_dict() if pred is not None and truth else {}
     n,words = len(b.frames),f", mean IoU {scores['mean IoU']:.3f}" if scores else ''
     _finish(args, dict(page=str(page), photographs=n, **dict(scores=scores) if scores else {}),
             f"{n} photograph{'s'*(n != 1)}{words}\n{_open_page(page, args.open)}")
@@ -509,7 +509,7 @@ def _look_command(sub):
     p.add_argument('photos', metavar='PHOTOS', help='a photograph, or a folder of them')
     p.add_argument('masks', metavar='MASKS', nargs='?', help='a mask, or a folder of them under the names of their photographs; beside --truth they are '
                                                             'predictions, beside --model the truth (default: a model predicts)')
-    p.add_argument('--model', metavar='MODEL', help=_options['model']['help']+' (default: the first of these, if there are no MASKS)')
+    p.add_argument('--model', metavar='MODEL', help='a model, its file or its name (default: the best that comes with pixseg, if there are no MASKS)')
     p.add_argument('--truth', metavar='DIR', help='true masks to compare with')
     p.add_argument('--labels', metavar='FILE', help='names of the classes, one a line (default: codes.txt beside the masks, or the names of the model)')
     p.add_argument('--out', dest='page', default='look.html', metavar='FILE.html', help='page to write (default: look.html)')

@@ -33,8 +33,8 @@ from ..io.images import as_rgb, open_image, read_mask, save_mask
 from ..labels import Labels, PixsegError
 from ..metrics import accuracy, confusion, iou
 from ..run.results import MARK, refuse_overwrite
-from .inputs import CodedMask, look_over, mask_source, Side
 from ..show import error_colors, error_names, error_map, overlay, show_grid
+from .inputs import CodedMask, decide_side, look_over, mask_source
 
 # %% ../../nbs/web/viewer.ipynb #0000000b
 def _mix(img, mask, labels, alpha, on):
@@ -460,7 +460,7 @@ def add_step(self:MaskBrowser,
     "One more set of predictions for the same photographs; a slider goes through them."
     if self.alone: raise PixsegError("these are true masks without predictions: make a MaskBrowser with the first predictions")
     preds = mask_source(preds, self.frames.images, None, 'prediction')
-    if isinstance(preds, list): preds = Side.decide(preds, self.labels, 'prediction').read(self.labels)
+    if isinstance(preds, list): preds = decide_side(preds, self.labels).read(self.labels)
     masks,s,there = _Masks(self.frames, preds, 'prediction', confs),len(self.steps),{}
     self.steps.append(masks)
     self.scores.add()
