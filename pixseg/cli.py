@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['size_arg', 'any_size_arg', 'scale_arg', 'number_arg', 'knob_option', 'in_options', 'write_json', 'bar', 'score_table',
-           'data_get', 'data_check', 'data_convert', 'train', 'evaluate', 'shipped_names', 'split_model', 'predict',
-           'export', 'demo', 'build_parser', 'main']
+           'data_get', 'data_check', 'data_convert', 'train', 'evaluate', 'shipped_names', 'split_model', 'look',
+           'predict', 'export', 'demo', 'build_parser', 'main']
 
 # %% ../nbs/run/cli.ipynb #00000004
 import argparse
@@ -304,19 +304,68 @@ def split_model(
     if is_model and len(given) == 1: raise PixsegError(f"{first} is a model: name the photographs after it")
     return (first, given[1:]) if is_model else (None, given)
 
+# %% ../nbs/run/cli.ipynb #ca35aed8
+def _page_place(path):
+    "Refuse, before anything is done, to write over what is no page of the viewer."
+    path = Path(path).expanduser()
+    if path.is_dir(): raise PixsegError(f"{path} is a folder: give the name of an HTML file")
+    if not path.parent.is_dir(): raise PixsegError(f"there is no folder {path.parent}: make it, or choose another for the page")
+    if path.exists() and b'<title>Masks of ' not in path.read_bytes()[:1000]:
+        raise PixsegError(f"{path} is there already and no page of the viewer: choose another file")
+    return path
+
+def _page_of(args, seen, labels):
+    "The page of what was predicted, if one is wanted, and a line if there can be none."
+    if not args.page: return [],[]
+    if not seen: return [],[f"no page {args.page}: nothing but films, and pages of TIFF files, or nothing at all, was predicted"]
+    from pixseg.web.viewer import MaskBrowser
+    photos,masks = map(list, zip(*seen))
+    if args.binary is not None: labels = {0:'background', 255:args.binary}
+    return [str(MaskBrowser(photos, masks, labels=labels).save(_page_place(args.page)))],[]
+
+def _open_page(path, wanted):
+    "Open a page in the browser, if there is one; what was done, in words."
+    import webbrowser
+    blind = sys.platform.startswith('linux') and not any(os.environ.get(o) for o in ('DISPLAY', 'WAYLAND_DISPLAY', 'BROWSER'))
+    if not wanted: return f'{path}: open it in a browser'
+    if not blind and webbrowser.open(path.resolve().as_uri()): return f'{path}: opened in the browser'
+    return f'{path}: no browser can be opened here, so open it yourself, or copy it to a machine with a screen'
+
+# %% ../nbs/run/cli.ipynb #c767c7e3
+def look(args)->int:
+    "Write a page with photographs and their masks, and open it."
+    if args.masks and args.model and args.truth:
+        raise ConfigError("MASKS, a model and the truth are three, and two can be compared: leave out MASKS or `model`")
+    page = _page_place(args.page)
+    from pixseg.modelfile import load_model
+    from pixseg.web.viewer import MaskBrowser
+    model = load_model(args.model, device=_device(args)) if args.model or not args.masks else None
+    truth = args.truth or (args.masks if model else None)
+    pred = model or (args.masks if truth else None)
+    b = MaskBrowser(args.photos, pred, truth or args.masks, labels=args.labels)
+    b.save(page)
+    scores:dict = b.totals().round(4).to_dict() if pred is not None and truth else {}
+    n,words = len(b.frames),f", mean IoU {scores['mean IoU']:.3f}" if scores else ''
+    _finish(args, dict(page=str(page), photographs=n, **dict(scores=scores) if scores else {}),
+            f"{n} photograph{'s'*(n != 1)}{words}\n{_open_page(page, args.open)}")
+    return 0
+
 # %% ../nbs/run/cli.ipynb #345598b1
 def predict(args)->int:
     "Write a mask for each photograph."
     name,files = split_model(args.files)
+    if args.page: _page_place(args.page)
     from pixseg.modelfile import load_model
     from pixseg.run.predict import predict_files
-    model = load_model(name, device=_device(args))
+    model,seen = load_model(name, device=_device(args)),[]
     written,failed = predict_files(model, files, args.out, with_overlay=args.overlay, progress=bar('predicted'), polygons=args.polygons,
                                    tolerance=args.tolerance, probabilities=args.probabilities, binary=args.binary, table=args.table,
-                                   smooth=args.smooth, tile=args.tile, tta=args.tta)
+                                   smooth=args.smooth, alpha=args.alpha, each=lambda *both: seen.append(both), tile=args.tile, tta=args.tta)
+    pages,more = _page_of(args, seen, model.labels)
+    failed += more
     for line in failed: print(f'pixseg: {in_options(line, args.parser)}', file=sys.stderr)
-    _finish(args, dict(written=[str(p) for p in written], failed=failed),
-           f"{len(written)} mask{'s'*(len(written) != 1)} in {args.out}" + f", {len(failed)} failed"*bool(failed))
+    _finish(args, dict(written=[str(p) for p in written], failed=failed, **dict(page=pages[0]) if pages else {}),
+           f"{len(written)} mask{'s'*(len(written) != 1)} in {args.out}" + f", {len(failed)} failed"*bool(failed) + ''.join(f', page: {o}' for o in pages))
     return 1 if failed else 0
 
 def export(args)->int:
@@ -385,7 +434,9 @@ _options = {
                      +', '.join('--'+k for k,f in KNOBS.items() if f.metadata['later'])),
     '--split': dict(default='val', help='train, val, test, or all (default: val)'),
     '--tta': dict(action='store_true', help='average with the mirror image: twice the time'),
-    '--overlay': dict(action='store_true', help='also write the photograph with the mask laid over it, NAME_overlay.jpg'),
+    '--overlay': dict(action='store_true', help='also write the photograph with the mask laid over it and the names of the classes below, NAME_overlay.jpg'),
+    '--alpha': dict(type=number_arg(float), default=0.35, metavar='SHARE', help='of overlays: how much of the class colour, 0 to 1 (default: 0.35)'),
+    '--page': dict(metavar='FILE.html', help='also write a page with the viewer, all photographs and masks in it, to open in a browser'),
     '--polygons': dict(choices=('coco', 'geojson', 'labelme'), help='also write outlines: annotations.coco.json for all photographs; NAME.geojson, '
                        'in map coordinates where the photograph knows its place; or NAME.json for LabelMe'),
     '--tolerance': dict(type=number_arg(float), default=0., metavar='PIXELS', help='outlines may leave out corners if they stay that near '
@@ -443,14 +494,26 @@ def _use_commands(sub):
              'model dir --split --holdout --bs --tta --colors --device --json',
              'pixseg evaluate run/model.safetensors data/CamVid --split val', bs='8')
     p = _command(sub, predict, 'predict', 'write a mask of its own size for each photograph',
-                 'files --overlay --polygons --tolerance --probabilities --binary --table --smooth --tile --tta --device --json',
-                 'pixseg predict photos/ --out masks --overlay')
+                 'files --overlay --alpha --page --polygons --tolerance --probabilities --binary --table --smooth --tile --tta --device --json',
+                 'pixseg predict photos/ --out masks --page look.html')
     p.usage = 'pixseg predict [options] [MODEL] FILES... --out DIR'
     p.add_argument('--out', required=True, metavar='DIR',
                    help='folder for the masks: PNG, or TIFF with its place for a GeoTIFF; pixel value = class, coloured by a palette; '
                         'a mask for each page of a TIFF, and for each frame of a film beside NAME_overlay.mp4')
     p = _command(sub, export, 'export', 'write a model for other runtimes', 'model --onnx', 'pixseg export run/model.safetensors --onnx model.onnx')
     p.add_argument('--size', dest='sides', type=any_size_arg, metavar='HxW|any', help='size of the photographs, or any (default: the training size)')
+
+# %% ../nbs/run/cli.ipynb #2af2b6d4
+def _look_command(sub):
+    p = _command(sub, look, 'look', 'look at masks in a browser, drawn or predicted', '--device --json', 'pixseg look photos/ masks/')
+    p.add_argument('photos', metavar='PHOTOS', help='a photograph, or a folder of them')
+    p.add_argument('masks', metavar='MASKS', nargs='?', help='a mask, or a folder of them under the names of their photographs; beside --truth they are '
+                                                            'predictions, beside --model the truth (default: a model predicts)')
+    p.add_argument('--model', metavar='MODEL', help='a model, its file or its name (default: the best that comes with pixseg, if there are no MASKS)')
+    p.add_argument('--truth', metavar='DIR', help='true masks to compare with')
+    p.add_argument('--labels', metavar='FILE', help='names of the classes, one a line (default: codes.txt beside the masks, or the names of the model)')
+    p.add_argument('--out', dest='page', default='look.html', metavar='FILE.html', help='page to write (default: look.html)')
+    p.add_argument('--no-open', dest='open', action='store_false', help='write the page and open no browser')
 
 # %% ../nbs/run/cli.ipynb #00000023
 def build_parser()->argparse.ArgumentParser: # the whole command line
@@ -464,7 +527,7 @@ def build_parser()->argparse.ArgumentParser: # the whole command line
                  '--seed --device --quiet', 'pixseg demo --out demo')
     p.add_argument('--out', default='demo', metavar='DIR', help='folder for everything it writes (default: demo)')
     _add(p, '--epochs', epochs='9')
-    _data_commands(sub); _train_command(sub); _use_commands(sub)
+    _data_commands(sub); _train_command(sub); _use_commands(sub); _look_command(sub)
     return parser
 
 # %% ../nbs/run/cli.ipynb #00000027

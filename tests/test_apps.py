@@ -156,12 +156,12 @@ def png(seed=0):
 
 
 def upload(page, app, name, data, mime='image/png'):
-    with page.expect_file_chooser() as chosen: app.locator('.jupyter-widget-upload, .widget-upload').click()
+    with page.expect_file_chooser() as chosen: app.locator('.pixseg-upload').click()
     chosen.value.set_files(dict(name=name, mimeType=mime, buffer=data))
 
 
 def test_a_good_and_a_bad_file(page):
-    app = page.locator('.jp-Cell', has=page.locator('.widget-upload')).first
+    app = page.locator('.jp-Cell', has=page.locator('.pixseg-upload')).first
     message = app.locator('.widget-html').first
     upload(page, app, 'mine.png', png())
     wait(page, lambda: 'mine.png: 50x70 pixels' in message.inner_text())
@@ -175,9 +175,37 @@ def test_a_good_and_a_bad_file(page):
     assert page.trouble == []
 
 
+def noise(h, w, format, **kwargs):
+    "A photograph of that size that no format makes small."
+    f = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (h, w, 3), np.uint8)).save(f, format, **kwargs)
+    return f.getvalue()
+
+
+def test_a_file_too_large_to_be_sent(page, tmp_path):
+    "7d29f36 lost its connection over 24 MB and said nothing: now the browser shrinks, or refuses what it cannot read."
+    app = page.locator('.jp-Cell', has=page.locator('.pixseg-upload')).first
+    message = app.locator('.widget-html').first
+    large = tmp_path/'large.png'
+    large.write_bytes(noise(2400, 3400, 'PNG'))
+    assert large.stat().st_size > 24e6
+    with page.expect_file_chooser() as chosen: app.locator('.pixseg-upload').click()
+    chosen.value.set_files(large)
+    wait(page, lambda: 'large.png: 2400x3400 pixels, masked at 904x1280' in message.inner_text())
+    assert app.locator('.widget-dropdown select').nth(1).evaluate('s => s.selectedOptions[0].textContent') == 'large.png'
+    (tmp_path/'deep.tif').write_bytes(noise(1800, 1600, 'TIFF'))
+    with page.expect_file_chooser() as chosen: app.locator('.pixseg-upload').click()
+    chosen.value.set_files(tmp_path/'deep.tif')
+    wait(page, lambda: 'deep.tif has 8.6 MB, more than the 8.0 MB' in ' '.join(app.locator('[role=alert]').all_inner_texts()), 10)
+    assert 'large.png' in message.inner_text() and page.trouble == [] # nothing is lost
+    app.locator('.widget-dropdown select').nth(1).select_option('a street')
+    wait(page, lambda: 'a street: 96x128' in message.inner_text()) # and the kernel still answers
+    shot(page, 'upload')
+
+
 def test_camera_says_why_not(page):
     "Chromium without a camera: the button explains, and nothing breaks."
-    app = page.locator('.jp-Cell', has=page.locator('.widget-upload')).first
+    app = page.locator('.jp-Cell', has=page.locator('.pixseg-upload')).first
     app.get_by_role('button', name='camera').click()
     wait(page, lambda: 'upload a file' in app.locator('[role=alert]').last.inner_text(), 10)
     assert page.trouble == []

@@ -425,8 +425,8 @@ def test_a_film_that_cannot_be_drawn_is_a_line(model, tmp_path, monkeypatch):
     pytest.importorskip('av')
     from pixseg.run import predict as run_predict
     clip,calls = film(tmp_path/'clip.mp4'),[]
-    def bad(*args): calls.append(1); raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    monkeypatch.setattr(run_predict, 'overlay', bad)
+    def bad(*args, **kwargs): calls.append(1); raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(run_predict, 'draw_overlay', bad)
     written,failed,_ = quietly(model, [clip], tmp_path/'out')
     assert len(written) == 5 and len(failed) == len(calls) == 1 and 'clip_overlay.mp4 cannot be written (No space left' in failed[0]
     assert [p.name for p in (tmp_path/'out').iterdir()] == ['clip']

@@ -15,7 +15,6 @@ from fastai.callback.core import Callback, CancelFitException
 from fastai.learner import Learner
 from IPython.core.formatters import DisplayFormatter
 from PIL import Image
-from traitlets.utils.bunch import Bunch
 
 from pixseg.data import seg_dls
 from pixseg.io.files import PixsegWarning
@@ -29,7 +28,7 @@ from pixseg.calibration import confidence
 from pixseg.unet import UNet
 from pixseg.web.explorer import FeatureExplorer
 from pixseg.web.monitor import TrainMonitor
-from pixseg.web.predict_app import PredictApp, uploaded_files
+from pixseg.web.predict_app import PredictApp, Upload
 from pixseg.web.viewer import MaskBrowser
 
 VIEW = 'application/vnd.jupyter.widget-view+json'
@@ -158,13 +157,14 @@ def test_a_mask_in_a_file_is_read_as_everywhere(tmp_path):
     b = MaskBrowser([tmp_path/'a.jpg'], [tmp_path/'a.png'], labels=CAMVID)
     assert b.frames.sizes[0] == (128,96) and (b.steps[0](0)[0] == np.rot90(mask, -1)).all()
     Image.fromarray(img).save(tmp_path/'colours.png')
-    with pytest.raises(PixsegError, match='a.jpg: the prediction: .*colours.png.*class ids'):
+    with pytest.raises(PixsegError, match='the predictions: .*colours.png is no mask: .*photograph'):
         MaskBrowser([tmp_path/'a.jpg'], [tmp_path/'colours.png'], labels=CAMVID)
 
 
 def test_what_cannot_be_numbered_is_asked_for():
     img,mask = np.zeros((2,2,3), np.uint8),np.array([[0,1],[255,0]], np.uint8)
-    with pytest.raises(PixsegError, match='255.*pass `labels`'): MaskBrowser([img], [mask])
+    b,lines = told(lambda: MaskBrowser([img], [mask]))
+    assert b.labels.names == ('class 0', 'class 1', 'Void') and len(lines) == 1 and '255 in the masks is taken as void' in lines[0]
     with pytest.raises(PixsegError, match='pass `labels`'): MaskBrowser([img], lambda img: mask)
     with pytest.raises(PixsegError, match='image 0: the prediction: class ids are whole numbers'): MaskBrowser([img], [mask/2])
 
@@ -277,29 +277,45 @@ def as_file(img, format='PNG'):
     return f.getvalue()
 
 
-def as_seven(content, name='mine.png'): return {name:{'metadata':{'name':name, 'size':len(content)}, 'content':content}}
-def as_eight(content, name='mine.png'): return ({'name':name, 'type':'image/png', 'size':len(content), 'content':content},)
+def upload(app, img, name='mine.png', seen=None):
+    "What arrives from the browser when a file was chosen."
+    app.upload._handle_custom_msg({'kind':'file', 'name':name, 'seen':seen}, [memoryview(as_file(img))])
 
 
-@pytest.mark.parametrize('form', [as_seven, as_eight])
 @pytest.mark.parametrize('kind', [bytes, bytearray, memoryview])
-def test_uploads_of_either_ipywidgets(form, kind):
-    img = draw_street(5)[0]
-    assert uploaded_files(form(kind(b'ab'))) == [('mine.png', b'ab')]
+def test_an_upload_is_predicted(kind):
+    img,got = draw_street(5)[0],[]
+    Upload(lambda *file: got.append(file))._handle_custom_msg({'kind':'file', 'name':'a.png', 'seen':[2, 3]}, [kind(b'ab')])
+    assert got == [('a.png', b'ab', (2, 3))]
     app = PredictApp(labelled(), {'a street':draw_street(4)[0]})
     app.pick.value = 'a street'
-    value = form(kind(as_file(img)))
-    app.upload.notify_change(Bunch(name='value', old=(), new=value, owner=app.upload, type='change')) # as the trait does
+    upload(app, img)
     assert 'Not done' not in app.message.value and app.name == 'mine.png'
     assert (app.mask == predict_mask(app.model(), img)).all()
 
 
-def upload(app, img, name='mine.png'):
-    "What arrives from the browser when a file was chosen, for the ipywidgets that is installed."
-    data = as_file(img)
-    if hasattr(app.upload, '_counter'):
-        app.upload.set_state({'metadata':[{'name':name}], 'data':[memoryview(data)], '_counter':app.upload._counter+1})
-    else: app.upload.set_state({'value':[dict(name=name, type='', size=len(data), last_modified=0, content=memoryview(data))]})
+@pytest.mark.parametrize('seen,size', [(None, '300x400'), ([3000, 4000], '3000x4000')])
+def test_both_sizes_are_told(seen, size):
+    "7d29f36 said 96x128 of a photograph of 300x400."
+    app = PredictApp(labelled(), side=128)
+    upload(app, np.zeros((300, 400, 3), np.uint8), 'large.png', seen)
+    assert app.mask.shape == (96, 128) and f'large.png: {size} pixels, masked at 96x128' in app.message.value
+    upload(app, draw_street(5)[0], 'small.png')
+    assert 'small.png: 96x128 pixels,' in app.message.value and 'masked at' not in app.message.value
+    app.pick.value = 'large.png'
+    assert f'{size} pixels, masked at 96x128' in app.message.value
+
+
+def test_the_list_grows():
+    app = PredictApp(labelled())
+    assert app.pick.layout.display == 'none'
+    upload(app, draw_street(5)[0])
+    assert app.pick.options == ('', 'mine.png') and app.pick.layout.display is None
+    upload(app, draw_street(6)[0]) # another one of that name takes its place
+    assert app.pick.options == ('', 'mine.png') and (app.images['mine.png'] == draw_street(6)[0]).all()
+    other = PredictApp(labelled(), {'mine.png':draw_street(4)[0]})
+    upload(other, draw_street(5)[0]) # but not that of a photograph in the list
+    assert other.pick.options == ('', 'mine.png', 'mine.png (uploaded)') and other.pick.value == 'mine.png (uploaded)'
 
 
 def test_pictures_to_pick_from(tmp_path):
@@ -319,7 +335,7 @@ def test_an_upload_that_can_be_read_but_is_no_photograph():
     f = io.BytesIO()
     Image.fromarray(np.full((64,64), np.nan, np.float32)).save(f, 'TIFF')
     app = PredictApp(labelled(), {})
-    app._safely(app._take, [('deep.tif', f.getvalue())])
+    app._safely(app._take, 'deep.tif', f.getvalue())
     assert 'deep.tif has values that are no numbers' in app.message.value and 'give a JPEG' not in app.message.value
 
 
@@ -329,11 +345,11 @@ def test_the_list_names_what_is_shown():
     app = PredictApp(labelled(), streets)
     app.pick.value = 'one'
     upload(app, draw_street(5)[0])
-    assert (app.name, app.pick.value) == ('mine.png', '')
+    assert (app.name, app.pick.value) == ('mine.png', 'mine.png')
     app.pick.value = 'one'
     assert app.name == 'one'
     app.webcam._handle_custom_msg({'kind':'picture'}, [memoryview(as_file(draw_street(6)[0], 'JPEG'))])
-    assert (app.name, app.pick.value) == ('camera', '')
+    assert (app.name, app.pick.value) == ('camera', 'camera')
     app.predict(streets['two'], 'two') # from Python: a name of the list
     assert app.pick.value == 'two'
     app.pick.value = 'one'

@@ -31,8 +31,7 @@ from ..io.store import memory_limit
 from ..io.video import is_video, look_at_film, read_frames, write_film
 from ..labels import PixsegError
 from ..predict import predict_masks, predict_tiled
-from .results import is_prediction, join_coco, refuse_overwrite, save_json, save_overlay, save_picture, save_probs, save_table, share_row
-from ..show import overlay
+from .results import draw_overlay, is_prediction, join_coco, refuse_overwrite, save_json, save_overlay, save_picture, save_probs, save_table, share_row
 from ..trace import evaluating
 
 # %% ../../nbs/run/predict.ipynb #a98058aa
@@ -96,9 +95,10 @@ POLYGONS = ('coco', 'geojson', 'labelme')
 
 class _Results:
     "In which forms the results of a run are wanted, and where they go."
-    def __init__(self, labels, out, with_overlay, polygons, tolerance, probabilities, binary, table):
+    def __init__(self, labels, out, with_overlay, polygons, tolerance, probabilities, binary, table, alpha=0.35):
         self.labels,self.out,self.overlay,self.polygons,self.probabilities = labels,Path(out),with_overlay,polygons,probabilities
-        self.tolerance = tolerance
+        self.tolerance,self.alpha = tolerance,alpha
+        if not (isinstance(alpha, (int, float)) and 0 <= alpha <= 1): raise PixsegError(f"`alpha` is {alpha!r}: give a share of class colour from 0 to 1")
         if not (isinstance(tolerance, (int, float)) and 0 <= tolerance < math.inf): raise PixsegError(f"`tolerance` is {tolerance!r}: give a number of pixels, such as 1.5; 0 keeps every corner")
         if polygons not in (None, *POLYGONS): raise PixsegError(f"`polygons` is {polygons!r}: choose from {', '.join(POLYGONS)}")
         self.binary = None if binary is None else _class_id(binary, labels)
@@ -155,13 +155,15 @@ def predict_files(
     binary:str|None=None, # name of the class that becomes 255 in the masks, all others 0
     table:str|Path|None=None, # CSV to write: a row for each photograph with the share of each class
     smooth:float=0., # of films: how much of the frames before counts, 0 up to 1
+    alpha:float=0.35, # of overlays: share of class colour, 0..1
+    each=lambda photo, mask: None, # called with the files of each photograph and its mask, films and pages left out
     **kwargs # `tile`, `size`, `tta`, `scales`: see `predict_mask`
 )->tuple[list[Path],list[str]]: # masks written, and a line for each file that failed
     "Predict a mask for each of many files; raises `PixsegError` before it would write over anything but predictions."
-    results = _Results(model.labels, out, with_overlay, polygons, tolerance, probabilities, binary, table)
+    results = _Results(model.labels, out, with_overlay, polygons, tolerance, probabilities, binary, table, alpha)
     jobs = _plan(_jobs(_photographs(files), files), results)
     films = _Films(results, smooth, jobs)
-    writing,failed,keep,total = [],[],32,films.frames+sum(not j.film for j in jobs)
+    writing,whose,failed,keep,total = [],[],[],32,films.frames+sum(not j.film for j in jobs)
     try: results.out.mkdir(parents=True, exist_ok=True)
     except OSError as e: raise PixsegError(f"{out} cannot be made a folder ({e.strerror}): choose another") from None
     with evaluating(model), films.open, ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -170,6 +172,7 @@ def predict_files(
         for batch,answers in one_behind(_readable(pool, films.unroll(jobs, failed), getattr(model, 'photo', None), failed, tile), predict):
             for (img,job),answer in zip(batch, answers): # what is not in the batch any more stands in `failed`
                 if job.film: answer = films.add(job, img, answer, failed)
+                whose.append(job)
                 writing.append(pool.submit(_write, job, img, answer, results))
                 keep = max(1, min(32, 2**28//(img.nbytes+answer.nbytes))) # in memory until they are written
             if len(writing) > keep: writing[-keep].result() # a slow disk holds the rest up
@@ -177,6 +180,8 @@ def predict_files(
         films.close(failed)
         progress(len(writing)+len(failed), len(writing)+len(failed))
     done = [w.result() for w in writing]
+    for job,d in zip(whose, done):
+        if d.mask and not job.film and job.page is None: each(job.photo, d.mask)
     failed += [d.line for d in done if d.line]
     failed += _finish([d for d in done if d.mask], results)
     return [d.mask for d in done if d.mask],[*dict.fromkeys(failed)] # what all frames of a film have in common is said once
@@ -252,7 +257,7 @@ def _write(job, img, answer, results):
         if results.coco and page: coco['images'][0]['page'] = page
         for kind,path in job.files.items(): # the mask is the first
             if kind == 'mask': save_picture(mask, labels, path, job.place, results.binary); done = path
-            if kind == 'overlay': save_overlay(overlay(as_rgb(img), mask, labels), path)
+            if kind == 'overlay': save_overlay(draw_overlay(as_rgb(img), mask, labels, results.alpha), path)
             if kind == 'probabilities': save_probs(answer, labels, path)
             if kind == 'polygons': save_json(_annotation(job, mask, results), path)
     except Exception as e: # a full disk, a folder taken away, a picture too large for its format: the others go on
@@ -307,7 +312,7 @@ def add(self:_Films, job, img, answer, failed):
         self.smooth*self.before+(1-self.smooth)*answer
     try:
         if self.draw is None: self.draw = self.open.enter_context(write_film(job.files['film'], self.looks[job.photo].rate, software=MARK))
-        if self.draw: self.draw(overlay(img, _mask_of(answer), self.results.labels))
+        if self.draw: self.draw(draw_overlay(img, _mask_of(answer), self.results.labels, self.results.alpha, every=True))
     except Exception as e: self._broke(job.files['film'], e, failed)
     return answer
 

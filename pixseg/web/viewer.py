@@ -29,16 +29,17 @@ from fastcore.basics import patch
 from IPython.display import publish_display_data
 from matplotlib.figure import Figure
 from PIL import Image
-from torch.nn import Module
 from traitlets import Bool, Bytes, Dict, Float, Int, List, Unicode, validate
 
 from ..draw import to_ids
+from ..io.encoding import is_background
 from ..io.files import tell, unique_names
 from ..io.images import as_rgb, open_image, read_mask, save_mask
 from ..labels import Labels, PixsegError
 from ..metrics import accuracy, confusion, iou
 from ..run.results import MARK, refuse_overwrite
 from ..show import error_colors, error_names, error_map, overlay, show_grid
+from .inputs import CodedMask, decide_side, look_over, mask_source
 
 # %% ../../nbs/web/viewer.ipynb #0000000b
 def _mix(img, mask, labels, alpha, on):
@@ -86,7 +87,9 @@ def _as_path(o): return Path(o) if isinstance(o, str) else o
 
 def _check_mask(mask, size, labels, who, turn=0):
     "A mask as uint8 `(H,W)` that fits its photograph, stored as `turn` says, and its labels."
-    try: mask = to_ids(read_mask(mask, size=size, turn=turn) if isinstance(mask, Path) else mask)
+    try:
+        if isinstance(mask, CodedMask): mask = mask.read(size, turn)
+        mask = to_ids(read_mask(mask, size=size, turn=turn) if isinstance(mask, Path) else mask)
     except PixsegError as e: raise PixsegError(f"{who}: {e}") from e
     if mask.shape!=size: raise PixsegError(f"{who} is {mask.shape} but its photograph {size} (H,W): resize one")
     if mask.size and mask.max()>=len(labels): raise PixsegError(
@@ -112,19 +115,6 @@ def _check_len(items, n, what):
     items = list(items)
     if len(items)!=n: raise PixsegError(f"{n} photographs but {len(items)} {what}: give one for each photograph")
     return items
-
-# %% ../../nbs/web/viewer.ipynb #4c040773
-_ask = "pass `labels`, such as `model.labels` or `find_labels(root)`"
-
-def _numbered(pred, targ):
-    "A numbered name for every id of masks that came without labels; raises `PixsegError`."
-    if callable(pred) or callable(targ): raise PixsegError(f"masks of a function, and nobody says what ids mean: {_ask}")
-    top = 0
-    for o in map(_as_path, [*pred, *(targ or [])]):
-        try: top = max(top, int(to_ids(read_mask(o) if isinstance(o, Path) else o).max(initial=0)))
-        except PixsegError: pass # refused further down, with the photograph's name
-    if top==255: raise PixsegError(f"the masks hold 255, perhaps void, perhaps a yes: {_ask}")
-    return Labels(tuple(f'class {i}' for i in range(top+1)))
 
 # %% ../../nbs/web/viewer.ipynb #b76bf27b
 def _shown(o):
@@ -179,20 +169,15 @@ class _Cache(OrderedDict):
         return self[key]
 
 # %% ../../nbs/web/viewer.ipynb #3403cf66
-def _refuse_network(pred):
-    if isinstance(pred, Module): raise PixsegError(
-        "pred is a network: give a function from photograph to mask, lambda img: predict_mask(model, img)")
-
 class _Masks:
     "A mask for each frame: arrays or files, or a function that is asked once for each frame somebody looks at."
     def __init__(self, frames, given, who, conf=None, room=2**28):
-        _refuse_network(given)
         self.frames,self.who,self._kept = frames,who,_Cache(room)
         self.function = given if callable(given) else None
         self.given = None if self.function else [_as_path(o) for o in _check_len(given, len(frames), f'{who}s')]
         self.conf = None if conf is None else _check_len(conf, len(frames), 'confidence maps')
         for i,o in enumerate(self.given or []): # files are looked at when their turn comes
-            if not isinstance(o, Path): self.given[i] = self._check(i, o)[0]
+            if not isinstance(o, (Path, CodedMask)): self.given[i] = self._check(i, o)[0]
 
     def _check(self, i, mask):
         "Mask and confidence of frame `i` as uint8, or an error that names the frame."
@@ -207,7 +192,8 @@ def __call__(self:_Masks, i):
     "Mask `i`, uint8 `(H,W)`, and its confidence, uint8 `(H,W)` or None."
     if not self.function: return self._check(i, self.given[i])
     if i not in self._kept: # the function gets a copy, which it may spoil
-        both = self._check(i, self.function(self.frames.img(i).copy()))
+        img = self.frames.images[i] if getattr(self.function, 'wants_file', False) else self.frames.img(i).copy()
+        both = self._check(i, self.function(img))
         self._kept.keep(i, lambda: _pack(np.stack([o for o in both if o is not None])))
     both = _unpack(self._kept.keep(i, None), (-1,*self.frames.sizes[i]))
     return both[0],both[1] if len(both)==2 else None
@@ -332,14 +318,17 @@ class MaskView(_Choosy):
 
 # %% ../../nbs/web/viewer.ipynb #f86b876b
 class MaskBrowser:
-    "Look through photographs with their predicted and true masks; its last line in a cell shows it."
+    """Look through photographs with their predicted and true masks; its last line in a cell shows it.
+
+    `MaskBrowser('photos', 'camvid-encoder', 'masks')`, `MaskBrowser(imgs, preds, targs, labels=['sky', 'cat'])`
+    """
     index:int; step:int; order:str; view:str; opacity:float; curtain:float; off:list; palette:str
     shown:bool; flagged:list; height:int # see `MaskView`
     def __init__(self,
-        images, # photographs: uint8 arrays `(H,W,3)`, paths, or whatever `open_image` takes
-        pred, # as many masks `(H,W)` of ids, arrays or files, or a function: photograph -> mask or (mask, confidence)
-        targ=None, # as many true masks, arrays or files; None: no truth, no errors, no scores
-        labels:Labels|None=None, # whose ids these are; void may be any of them; None: ids are numbered, and told
+        images, # photographs: a folder, a file, an array `(H,W,3)`, a tensor `(3,H,W)`, floats 0..1 or uint8; or a list of these
+        pred=None, # a network, its file or its name; a folder of masks, files, arrays `(H,W)` of ids; a function: photograph -> mask or (mask, confidence)
+        targ=None, # true masks, as `pred`; None: no truth, no errors, no scores
+        labels=None, # whose ids these are: `Labels`, names, {id: name}, a file; None: codes.txt, the network's, or numbers, and told
         names=None, # as many texts; None: the file names, or numbers
         scores=None, # as many dicts {name: number} of your own to sort by, lowest first
         conf=None, # as many float maps `(H,W)`, 0 unsure .. 1 sure, or None
@@ -347,20 +336,34 @@ class MaskBrowser:
         budget:float=15e6, # bytes sent at once; frames beyond them are sent when somebody goes there
         height:int=0, # of the whole viewer, in pixels of the screen; 0: as high as the window allows
     ):
-        _refuse_network(pred)
-        pred,targ = (list(o) if o is not None and not callable(o) else o for o in (pred, targ))
-        self.labels = labels or _numbered(pred, targ)
-        self.frames = _Frames(images, names, self.labels)
+        given = look_over(images, pred, targ, labels, names)
+        pred,targ,self.labels,self.alone = given.pred,given.targ,given.labels,given.pred is None # alone: truth without predictions
+        scores,conf = (_of_kept(o, given, what) for o,what in ((scores, 'scores'), (conf, 'confidence maps')))
+        self.frames = _Frames(given.images, given.names, self.labels)
         self.truth = None if targ is None else _Masks(self.frames, targ, 'true mask')
-        self.steps = [_Masks(self.frames, pred, 'prediction', conf)]
-        self.scores = _Scores(self.frames, self.steps, self.truth, scores)
+        self.steps = [self.truth if self.alone else _Masks(self.frames, pred, 'prediction', conf)]
+        self.scores = _Scores(self.frames, self.steps, None if self.alone else self.truth, scores)
         self._sender = _Sender(self.frames, self.steps, self.truth)
         self._scoring:dict = {} # step: its task, while frames are counted
         self._there,self._sent = self._first(budget),True
         self.widget = self._make_widget(step)
         self.widget.height = height
-        if labels is None: tell(f"MaskBrowser: no labels, so ids are called 'class 0' to 'class {self.labels.n-1}': {_ask}")
+        if self.alone: self.view = 'truth'
+        if self.labels.n > 1: self.off = [o for o in self.labels.classes if is_background(o)]
+        if given.told: tell(f"MaskBrowser: {'; '.join(given.told)}", key=object()) # of these masks, whatever was told of others
         self.widget.on_msg(lambda *message: self._hear(*message)) # defined further down
+
+    def confusion(self,
+        step:int=-1, # which set of predictions; -1: the newest
+    )->Any: # DataFrame: pixels by true class (rows) and predicted class (columns), void left out of the rows
+        "Where the pixels of each class went, over all frames; predicts what was not looked at yet. Raises `PixsegError` without truth."
+        return self._count(step)
+
+def _of_kept(items, given, what):
+    "What belongs to the photographs that are shown; one map or one dict belongs to one photograph."
+    if items is None: return None
+    items = [items] if isinstance(items, dict) or getattr(items, 'ndim', 0) == 2 else list(items)
+    return [_check_len(items, given.total, what)[i] for i in given.kept]
 
 # %% ../../nbs/web/viewer.ipynb #dca48a33
 @patch
@@ -398,7 +401,7 @@ def _make_widget(self:MaskBrowser, step):
     f,labels = self.frames,self.labels
     thin = [self._sender.thin(i) for i in range(len(f))]
     conf = bool(self._there.get('conf/0/0') or self.steps[0].conf)
-    views = ['prediction', *['truth', 'curtain', 'errors']*bool(self.truth), *['confidence']*conf]
+    views = ['truth'] if self.alone else ['prediction', *['truth', 'curtain', 'errors']*bool(self.truth), *['confidence']*conf]
     meta = dict(names=f.names, sizes=[[-(-h//k), -(-w//k), k] for (h,w),k in zip(f.sizes, thin)], labels=labels.names,
         void=labels.void, truth=bool(self.truth), conf=conf, views=views, columns=self.scores.columns,
         key=uuid.uuid4().hex[:12], heat=_heat.tolist(), errors=dict(names=error_names, colors=error_colors.tolist()),
@@ -500,6 +503,9 @@ def add_step(self:MaskBrowser,
     confs=None, # as many confidence maps, or None
 ):
     "One more set of predictions for the same photographs; a slider goes through them."
+    if self.alone: raise PixsegError("these are true masks without predictions: make a MaskBrowser with the first predictions")
+    preds = mask_source(preds, self.frames.images, None, 'prediction')
+    if isinstance(preds, list): preds = decide_side(preds, self.labels).read(self.labels)
     masks,s,there = _Masks(self.frames, preds, 'prediction', confs),len(self.steps),{}
     self.steps.append(masks)
     self.scores.add()
@@ -509,6 +515,43 @@ def add_step(self:MaskBrowser,
     self.widget.add_traits(**{f'_step{s}':Dict(there).tag(sync=True)}) # sends it
     self.widget._tables = self.scores.packed()
     self.widget.steps = [*self.widget.steps, str(name)]
+
+# %% ../../nbs/web/viewer.ipynb #80f16a5f
+@patch
+def table(self:MaskBrowser,
+    step:int=-1, # which set of predictions; -1: the newest
+)->Any: # DataFrame, a row for each frame: name, scores, whether it is flagged
+    "Every frame with its scores, in the order given; predicts what was not looked at yet."
+    import pandas as pd # here: who only looks need not wait for it
+    s = range(len(self.steps))[step]
+    flagged = set(getattr(self, 'flagged', []))
+    rows = [dict(name=name, **{'mean IoU' if k == 'IoU' else k:v for k,v in self.scores.row(s, i).items()}, flagged=i in flagged)
+            for i,name in enumerate(self.frames.names)]
+    return pd.DataFrame(rows).rename_axis('frame')
+
+# %% ../../nbs/web/viewer.ipynb #d497b784
+@patch
+def _count(self:MaskBrowser, step):
+    "Pixels by true and predicted class as a DataFrame."
+    import pandas as pd
+    if self.truth is None or self.alone: raise PixsegError("there is nothing to compare: give predictions and true masks")
+    masks,labels = self.steps[step],self.labels
+    n = len(labels)
+    cm = sum(confusion(masks(i)[0], self.truth(i)[0], n, labels.void) for i in range(len(self.frames)))
+    table = pd.DataFrame(cm.numpy(), labels.names, labels.names).loc[list(labels.classes)]
+    if labels.void is not None and not table[labels.names[labels.void]].any(): table = table[list(labels.classes)] # nobody predicts void
+    return table.rename_axis('true').rename_axis('predicted', axis=1)
+
+@patch
+def totals(self:MaskBrowser,
+    step:int=-1, # which set of predictions; -1: the newest
+)->Any: # Series of 0..1: 'mean IoU', 'accuracy', and the IoU of each class
+    "The scores of the whole set, all its pixels counted together."
+    import pandas as pd
+    table = self.confusion(step).reindex(index=self.labels.names, columns=self.labels.names, fill_value=0).to_numpy(copy=True)
+    ious = dict(zip(self.labels.names, iou(table).tolist()))
+    ious = {o:ious[o] for o in self.labels.classes}
+    return pd.Series({'mean IoU':np.nanmean([*ious.values()]), 'accuracy':float(accuracy(table)), **ious}, name='all frames')
 
 # %% ../../nbs/web/viewer.ipynb #814b8e36
 def _inside(widget):
@@ -573,7 +616,7 @@ def figure(self:MaskBrowser,
     "The first frames in the present order, side by side: what stays on the page when the widget is gone."
     f,first,s = self.frames,self.ranking()[:max(n, 0)],self.step
     imgs,preds = [f.img(i) for i in first],[self.steps[s](i)[0] for i in first]
-    if self.truth is None: return show_grid(imgs, preds, self.labels, titles=[f.names[i] for i in first])
+    if self.truth is None or self.alone: return show_grid(imgs, preds, self.labels, titles=[f.names[i] for i in first])
     titles = [f'{f.names[i]}\nIoU {self.scores.row(s, i)["IoU"]:.2f}' for i in first]
     return show_grid(imgs, [self.truth(i)[0] for i in first], self.labels, preds, titles)
 
@@ -603,7 +646,7 @@ def save(self:MaskBrowser,
 )->Path: # the file written
     "One page with the viewer and all its frames and steps; needs no network and no kernel."
     w,path,n = self.widget,Path(path),range(len(self.frames))
-    if self.truth:
+    if self.truth and not self.alone:
         for s in range(len(self.steps)): list(self._rank(s))
     make = lambda k: self._there[k] if k in self._there else self._sender.make(k)
     state = {k:getattr(w, k) for k in (*_states, 'steps', '_meta', '_tables')}
