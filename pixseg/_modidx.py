@@ -2160,6 +2160,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'pixseg.web.page._inner': ('web/page_model.html#_inner', 'pixseg/web/page.py'),
                                  'pixseg.web.page._read_runtime': ('web/page_model.html#_read_runtime', 'pixseg/web/page.py'),
                                  'pixseg.web.page._refuse': ('web/page_model.html#_refuse', 'pixseg/web/page.py'),
+                                 'pixseg.web.page._swap': ('web/page_model.html#_swap', 'pixseg/web/page.py'),
                                  'pixseg.web.page._unpack': ('web/page_model.html#_unpack', 'pixseg/web/page.py'),
                                  'pixseg.web.page.card_rows': ('web/page_model.html#card_rows', 'pixseg/web/page.py'),
                                  'pixseg.web.page.find_runtime': ('web/page_model.html#find_runtime', 'pixseg/web/page.py'),

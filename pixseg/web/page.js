@@ -170,6 +170,7 @@ export function serve(ort, port) {
     const found = await predict(net, ask, model, (done, all) => port.postMessage({ id: ask.id, done, all }))
     port.postMessage({ id: ask.id, ...found, seconds: (performance.now() - start) / 1000 }, [found.mask.buffer, found.conf.buffer])
   }
+  port.onunhandledrejection = e => port.postMessage({ error: String(e.reason?.message ?? e.reason) }) // the runtime's own
   port.onmessage = ({ data }) => {
     last = last.then(() => data.onnx ? open(data) : look(data)).catch(e => port.postMessage({ id: data.id, error: String(e?.message ?? e) }))
   }
@@ -247,9 +248,9 @@ export async function start(viewer, about, part) {
   const say = (text, wrong = false) => { at('say').textContent = text; at('say').classList.toggle('pg-wrong', wrong) }
   const tell = (name, why) => at('notes').append(Object.assign(document.createElement('li'), { textContent: `${name}: ${why}` }))
 
-  // The worker: made from text that stands in the page.
+  // The worker: made from text that stands in the page. A page from disk may have no worker that is a module.
   const [engine, wasm, onnx] = await Promise.all(['engine', 'wasm', 'model'].map(part))
-  const worker = new Worker(URL.createObjectURL(new Blob([engine], { type: 'text/javascript' })), { type: 'module' })
+  const worker = new Worker(URL.createObjectURL(new Blob([engine], { type: 'text/javascript' })))
   const ready = new Promise((yes, no) => {
     worker.onerror = e => no(new Error(e.message || 'the worker did not start'))
     worker.onmessage = ({ data }) => {

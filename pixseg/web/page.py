@@ -58,6 +58,7 @@ RUNTIME_VERSION = '1.22.0'
 RUNTIME_URL = f'https://registry.npmjs.org/{RUNTIME}/-/{RUNTIME}-{RUNTIME_VERSION}.tgz'
 _integrity = 'Ud/+EBo6mhuaQWt/OjaOk0iNWjXqJoeeMFr6xQEERZdIZH2OWpGzuujz7lfuOBjUa6TEE/sc4nb7Da5dNL34fg==' # SHA-512, as the registry tells it
 _digests = {'ort.wasm.bundle.min.mjs':'e53392ea5f0e654acf1866c16564b340661ed5d238f692c3c2bd40b940f924a2', # SHA-256 of what is taken out
+            'ort-wasm-simd-threaded.mjs':'30dd851d9c00622940500f71ddd2ff8820c5cb65270816080175b958705385a8',
             'ort-wasm-simd-threaded.wasm':'71aef04959c5c1b6de461b6538e2058e306610034a85aad2742d0c7fd4533fe4'}
 RUNTIME_LICENCE = """ONNX Runtime Web: MIT License. Copyright (c) Microsoft Corporation
 
@@ -96,7 +97,7 @@ def find_runtime(
     place:str|Path|None=None, # a folder that holds the runtime, or the npm package as a file; `None`: the cache folder, then the registry
     say:Callable[[str],object]=print, # told before anything is fetched
     url:str=RUNTIME_URL, # of the npm package
-)->dict[str,bytes]: # 'ort.wasm.bundle.min.mjs' and 'ort-wasm-simd-threaded.wasm'
+)->dict[str,bytes]: # its script, the script's other half, and the WebAssembly
     "What runs a network in a browser; raises `PixsegError`, saying how to get it, if it is nowhere or another."
     if place is not None:
         if Path(place).is_file(): return _unpack(Path(place).read_bytes(), place)
@@ -121,15 +122,22 @@ def _inner(name): # a module's text for use inside another
     assert '</script' not in text.lower()
     return text
 
-def _engine(module):
+def _swap(text, pattern, new, flags=0):
+    "Replace what must be there once."
+    text,n = re.subn(pattern, new, text, flags=flags)
+    if n != 1: raise PixsegError(f"{RUNTIME}'s script has {n} places like {pattern!r}, not 1: {_how}")
+    return text
+
+def _engine(files):
     "What the worker runs."
-    def gather(m):
-        pairs = (o.split(' as ') for o in m[1].split(','))
-        return 'const ort={'+','.join(f'{b.strip()}:{a.strip()}' for a,b in pairs)+'};'
-    ort,n = re.subn(r'export\s*\{([^}]*)\};?', gather, module.decode())
-    if n != 1: raise PixsegError(f"{RUNTIME}'s module has {n} lists of exports, not 1: {_how}")
-    ort = re.sub(r'//# sourceMappingURL=.*', '', ort)
-    return f"{ort}\n{{\n{_inner('page.js')}\nserve(ort, self)\n}}\n".encode()
+    def gather(m): return 'const ort={'+','.join(':'.join(o.split(' as ')[::-1]) for o in m[1].split(','))+'};'
+    glue,ort = (files[n].decode() for n in ('ort-wasm-simd-threaded.mjs', 'ort.wasm.bundle.min.mjs'))
+    glue = _swap(glue, r'^export default ortWasmThreaded;.*', 'return ortWasmThreaded', re.M | re.S)
+    ort = _swap(ort, r'export\{([^}]*)\};', gather)
+    ort = _swap(ort, re.escape('(await import(/*webpackIgnore:true*/e)).default'), 'ortGlue') # it would be fetched
+    text = f'const ortGlue = (() => {{\n{glue}\n}})()\n{ort}'.replace('import.meta.url', "'page://here/'") # no address to fetch from
+    text = re.sub(r'//# sourceMappingURL=.*', '', text)
+    return f"(() => {{ 'use strict'\n{text}\n{{\n{_inner('page.js')}\nserve(ort, self)\n}} }})()\n".encode()
 
 # %% ../../nbs/web/page_model.ipynb #4cfff4fa
 def card_rows(
@@ -221,7 +229,7 @@ def save_page(
     _refuse(model)
     files = find_runtime(runtime, say)
     with tempfile.TemporaryDirectory() as d: onnx = half_weights(export_onnx(model, Path(d)/'model.onnx', 'any'))
-    parts = dict(engine=_engine(files['ort.wasm.bundle.min.mjs']), wasm=files['ort-wasm-simd-threaded.wasm'], model=onnx)
+    parts = dict(engine=_engine(files), wasm=files['ort-wasm-simd-threaded.wasm'], model=onnx)
     rows = card_rows(model.card)
     text = _page.format(policy=_policy, title=escape(rows[0][1]), css=read_script('viewer.css')+read_script('page.css'),
         card=''.join(f'<dt>{escape(k)}</dt><dd>{escape(v)}</dd>\n' for k,v in rows), runtime=RUNTIME, version=RUNTIME_VERSION,
