@@ -303,7 +303,10 @@ export async function start(viewer, about, part) {
     say(said || 'No photograph could be used; why stands below.', !said)
   }
   let queue = ready
-  const enqueue = files => { queue = queue.then(() => take([...files])).catch(e => say(e.message, true)) }
+  const enqueue = list => {
+    const files = [...list] // now: the browser empties its list
+    if (files.length) queue = queue.then(() => take(files)).catch(e => say(e.message, true))
+  }
 
   // ---- files by hand, by drop, by paste, by camera
 
