@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RUNTIME', 'RUNTIME_VERSION', 'RUNTIME_URL', 'RUNTIME_LICENCE', 'half_weights', 'find_runtime', 'card_rows',
-           'save_page']
+           'check_place', 'save_page']
 
 # %% ../../nbs/web/page_model.ipynb #70316f68
 import base64
@@ -215,6 +215,17 @@ def _refuse(model):
                           "give `pixseg predict` to the colleague, or train on RGB")
 
 # %% ../../nbs/web/page_model.ipynb #7c7e06f6
+def check_place(
+    path:str|Path, # file to write
+    overwrite:bool=False, # replace a file that is there
+)->Path: # the same
+    "Refuse, before anything is done, a place where a page would do harm; raises `PixsegError`."
+    path = Path(path)
+    if path.is_dir(): raise PixsegError(f"{path} is a folder: give the name of a file, such as {path/'model.html'}")
+    if os.path.lexists(path) and not overwrite: raise PixsegError(f"{path} is there already: choose another `html_page`, or say `overwrite`")
+    if not path.parent.is_dir(): raise PixsegError(f"there is no folder {path.parent} for {path.name}: make it, or choose another `html_page`")
+    return path
+
 def save_page(
     model:nn.Module, # from `load_model`
     path:str|Path, # file to write, `*.html`
@@ -223,9 +234,7 @@ def save_page(
     say:Callable[[str],object]=print, # told what is fetched
 )->Path: # the file written
     "One HTML file that runs the network on any photograph, without a network; raises `PixsegError`."
-    path = Path(path)
-    if path.is_dir(): raise PixsegError(f"{path} is a folder: give the name of a file, such as {path/'model.html'}")
-    if os.path.lexists(path) and not overwrite: raise PixsegError(f"{path} is there already: choose another name, or say `overwrite=True`")
+    path = check_place(path, overwrite)
     _refuse(model)
     files = find_runtime(runtime, say)
     with tempfile.TemporaryDirectory() as d: onnx = half_weights(export_onnx(model, Path(d)/'model.onnx', 'any'))
