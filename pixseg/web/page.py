@@ -34,7 +34,7 @@ from .viewer import MaskBrowser, read_script
 # %% ../../nbs/web/page_model.ipynb #edb2fd8f
 def half_weights(
     onnx_file:str|Path, # from `export_onnx`
-    least:int=256, # numbers in a table from which on it is halved
+    least:int=2**14, # numbers in a table from which on it is halved
 )->bytes: # the same network as ONNX
     "Store the weights of an ONNX file as 16-bit floats, to be widened when it is loaded."
     import onnx
