@@ -97,7 +97,7 @@ export function answer(logits, n, [h, w], [high, wide], temperature = 1, thin = 
       if (y % thin || x % thin) continue
       let sum = 0
       for (let c = 0; c < n; c++) sum += Math.exp((now[c] - now[best]) / temperature)
-      conf[y / thin * across + x / thin] = Math.round(Math.floor(100 / sum + .5) * 2.55)
+      conf[y / thin * across + x / thin] = round(Math.floor(100 / sum + .5) * 255 / 100)
     }
   }
   return { mask, conf }
