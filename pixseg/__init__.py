@@ -33,7 +33,8 @@ _home = {
     'web.viewer': 'MaskBrowser',
     'web.monitor': 'TrainMonitor',
     'web.explorer': 'FeatureExplorer',
-    'web.predict_app': 'PredictApp'}
+    'web.predict_app': 'PredictApp',
+    'web.page': 'save_page'}
 _home = {name: module for module, names in _home.items() for name in names.split()}
 __all__ = list(_home)
 
