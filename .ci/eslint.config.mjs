@@ -1,7 +1,7 @@
 // What the viewers' scripts may use: the browser's names, each listed, so that a misspelt one is found.
 const browser = ['window', 'document', 'navigator', 'location', 'console', 'self', 'globalThis', 'performance', 'getComputedStyle', 'matchMedia',
   'requestAnimationFrame', 'cancelAnimationFrame', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'queueMicrotask',
-  'fetch', 'Blob', 'File', 'FileReader', 'URL', 'Response', 'Image', 'ImageData', 'ImageBitmap', 'createImageBitmap', 'OffscreenCanvas', 'Path2D',
+  'fetch', 'Worker', 'Blob', 'File', 'FileReader', 'URL', 'Response', 'Image', 'ImageData', 'ImageBitmap', 'createImageBitmap', 'OffscreenCanvas', 'Path2D',
   'DecompressionStream', 'CompressionStream', 'TextDecoder', 'TextEncoder', 'atob', 'btoa', 'AbortController', 'structuredClone',
   'Event', 'CustomEvent', 'KeyboardEvent', 'PointerEvent', 'MouseEvent', 'Node', 'Element', 'HTMLElement', 'HTMLCanvasElement', 'HTMLInputElement',
   'ResizeObserver', 'IntersectionObserver', 'MutationObserver', 'DOMParser', 'devicePixelRatio', 'localStorage', 'crypto']

@@ -34,7 +34,8 @@ _home = {
     'web.monitor': 'TrainMonitor',
     'web.explorer': 'FeatureExplorer',
     'web.predict_app': 'PredictApp',
-    'web.labeller': 'MaskEditor Labeller'}
+    'web.labeller': 'MaskEditor Labeller',
+    'web.page': 'save_page'}
 _home = {name: module for module, names in _home.items() for name in names.split()}
 __all__ = list(_home)
 

@@ -29,6 +29,7 @@ from .web.monitor import TrainMonitor as TrainMonitor
 from .web.explorer import FeatureExplorer as FeatureExplorer
 from .web.predict_app import PredictApp as PredictApp
 from .web.labeller import MaskEditor as MaskEditor, Labeller as Labeller
+from .web.page import save_page as save_page
 
 __version__: str
 __all__: list[str]

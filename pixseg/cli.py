@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['size_arg', 'any_size_arg', 'scale_arg', 'number_arg', 'knob_option', 'in_options', 'write_json', 'bar', 'score_table',
            'data_get', 'data_check', 'data_convert', 'train', 'evaluate', 'shipped_names', 'split_model', 'look',
-           'predict', 'export', 'demo', 'build_parser', 'main']
+           'predict', 'export', 'page', 'demo', 'build_parser', 'main']
 
 # %% ../nbs/run/cli.ipynb #00000004
 import argparse
@@ -376,6 +376,17 @@ def export(args)->int:
     print(export_onnx(load_model(args.model), args.onnx, args.sides))
     return 0
 
+# %% ../nbs/run/cli.ipynb #b066b700
+def page(args)->int:
+    "Write one page that runs a model in a browser."
+    from pixseg.modelfile import load_model
+    from pixseg.web.page import check_place, save_page
+    check_place(args.html_page, args.overwrite) # before anything is loaded
+    say = lambda text: print(f'pixseg: {text}', file=sys.stderr, flush=True)
+    done = save_page(load_model(args.model), args.html_page, args.runtime, args.overwrite, say)
+    print(f'{done}: {done.stat().st_size/1e6:.1f} MB; open it in a browser, from disk')
+    return 0
+
 # %% ../nbs/run/cli.ipynb #1af5ca92
 def _clear_demo(out):
     "Remove the run of an earlier demo, and nothing else."
@@ -502,6 +513,11 @@ def _use_commands(sub):
                         'a mask for each page of a TIFF, and for each frame of a film beside NAME_overlay.mp4')
     p = _command(sub, export, 'export', 'write a model for other runtimes', 'model --onnx', 'pixseg export run/model.safetensors --onnx model.onnx')
     p.add_argument('--size', dest='sides', type=any_size_arg, metavar='HxW|any', help='size of the photographs, or any (default: the training size)')
+    p = _command(sub, page, 'page', 'write one HTML file that runs a model in any browser, from disk and without a network', 'model',
+                 'pixseg page camvid-encoder --out model.html')
+    p.add_argument('--out', dest='html_page', required=True, metavar='FILE.html', help='page to write')
+    p.add_argument('--runtime', metavar='DIR', help="where onnxruntime-web lies, a folder or npm's .tgz (default: the cache folder; if it is not there, it is fetched from the npm registry)")
+    p.add_argument('--overwrite', action='store_true', help='replace the file if it is there')
 
 # %% ../nbs/run/cli.ipynb #2af2b6d4
 def _look_command(sub):
