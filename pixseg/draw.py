@@ -8,6 +8,8 @@ __all__ = ['legend_style', 'to_ids', 'image_axes', 'square', 'class_squares', 's
 
 # %% ../nbs/helpers/draw.ipynb #d7cd1c1e
 import math
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -77,8 +79,10 @@ def side_legend(
 
 # %% ../nbs/helpers/draw.ipynb #8d0f99ce
 def _font(size):
-    from matplotlib import get_data_path # of its files only: DejaVu knows Greek and Cyrillic names, too
-    return ImageFont.truetype(f'{get_data_path()}/fonts/ttf/DejaVuSans.ttf', size)
+    "DejaVu, which knows Greek and Cyrillic names, too; matplotlib has it, and need not be imported for that. Else Pillow's own."
+    place = find_spec('matplotlib').origin
+    try: return ImageFont.truetype(str(Path(place).parent/'mpl-data'/'fonts'/'ttf'/'DejaVuSans.ttf'), size)
+    except OSError: return ImageFont.load_default(size)
 
 def _fitting(name, font, room):
     "A name, cut to what there is room for."

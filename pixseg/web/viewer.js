@@ -581,6 +581,7 @@ export function classSeen(frame, { px, py }, { view, curtain }) {
 export function readOut(frame, { px, py }, meta, palette) {
   const p = py * frame.width + px, k = meta.sizes[frame.index][2], pred = frame.pred[p], truth = frame.truth?.[p]
   const chip = (word, id) => ['chip', word, meta.labels[id], css(meta.palettes[palette][id])]
+  if (!meta.views.includes('prediction')) return [chip('truth', truth ?? pred), ['pv-dim pv-end', `x ${px * k}, y ${py * k}`]]
   const words = [chip('predicted', pred)]
   if (truth != null) words.push(chip('truth', truth), truth === meta.void ? ['pv-dim', 'not judged']
     : pred === truth ? ['pv-ok', '✓ right'] : ['pv-bad', '✗ wrong'])

@@ -120,7 +120,7 @@ test('decoded frames: decoded once, the longest unused go', async () => {
 
 // ---- layers
 
-const META = { labels: ['Road', 'Sky', 'Void'], void: 2, sizes: [[2, 2, 1], [2, 2, 3]], heat: Array.from({ length: 256 }, (_, k) => [k, 0, 0]),
+const META = { labels: ['Road', 'Sky', 'Void'], void: 2, views: ['prediction', 'truth'], sizes: [[2, 2, 1], [2, 2, 3]], heat: Array.from({ length: 256 }, (_, k) => [k, 0, 0]),
   palettes: { labels: [[10, 0, 0], [20, 0, 0], [0, 0, 0]], colorblind: [[1, 1, 1], [2, 2, 2], [3, 3, 3]] },
   errors: { colors: [[1, 0, 0], [2, 0, 0], [3, 0, 0]] } }
 const FRAME = { index: 0, width: 2, height: 2, pred: Uint8Array.of(0, 1, 0, 1), truth: Uint8Array.of(0, 0, 2, 1), conf: Uint8Array.of(255, 0, 128, 51) }
@@ -258,6 +258,8 @@ test('a pixel in words', () => {
   assert.deepEqual(v.readOut(FRAME, { px: 1, py: 1 }, META, 'labels').slice(2, 4), [['pv-ok', '✓ right'], ['number', 'confidence ', '20%']])
   const thin = { ...FRAME, index: 1, truth: null, conf: null } // each pixel stands for three by three
   assert.deepEqual(v.readOut(thin, { px: 1, py: 1 }, META, 'labels').map(w => w[1]), ['predicted', 'x 3, y 3'])
+  const alone = { ...META, views: ['truth'] } // nobody predicted: nothing is right or wrong
+  assert.deepEqual(v.readOut(FRAME, { px: 1, py: 0 }, alone, 'labels').map(w => w[1]), ['truth', 'x 1, y 0'])
 })
 
 test('the class that is seen', () => {
