@@ -259,7 +259,7 @@ class Given(NamedTuple):
     kept:list # which of the photographs these are, by their numbers
     total:int # how many were given
 
-_ask = "pass `labels`, such as `model.labels` or `find_labels(root)`"
+_ask = "pass `labels`: a list of names, a codes.txt, or `model.labels`"
 
 def _numbered(labels, other):
     "Labels that have room for two sides that name nothing."
