@@ -232,7 +232,7 @@ def test_controls_work_in_the_browser_alone(live, here):
     view(page, 'Confidence')
     b.view = 'confidence'
     shows(page, b.picture())
-    assert kernel_messages(page)-before <= 12 # the next frame's number, and what each control was left at: not a message for each point of a drag
+    assert kernel_messages(page)-before <= 1 # the next frame's number, for Python to know
     assert page.trouble == []
 
 
@@ -248,7 +248,7 @@ def test_hover_names_the_pixel(live, here):
         names = here['CAMVID'].names
         assert f"predicted\n{names[here['preds'][1][y,x]]}" in words and f"truth\n{names[here['targs'][1][y,x]]}" in words
         assert 'confidence 20%' in words and f'x {x}, y {y}' in words
-    assert kernel_messages(page)-before <= 4 # how the controls were left, a moment later
+    assert kernel_messages(page) == before
 
 
 def test_curtain(live, here):
@@ -266,7 +266,7 @@ def test_curtain(live, here):
     want = np.where((x < at)[:,None], pal[here['preds'][1]], pal[here['targs'][1]])
     assert at > 66
     assert (got[:,clear] == want[:,clear]).all()
-    assert kernel_messages(page)-before <= 4 # how the controls were left, a moment later
+    assert kernel_messages(page) == before
 
 
 def test_order_finds_the_worst(live, here):
@@ -890,7 +890,7 @@ def test_the_classic_notebook_with_ipywidgets_7(browser, here, tmp_path):
         view(page, 'Curtain')
         drag(page, '.pv-canvas', (.4, .5), (.6, .5))
         view(page, 'Prediction')
-        assert kernel_messages(page)-before <= 4 # how the controls were left, a moment later
+        assert kernel_messages(page) == before
         told = page.evaluate('toKernel.length')
         run(2)
         wait_for(tmp_path/'begun')

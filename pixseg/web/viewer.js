@@ -830,8 +830,8 @@ export const isAlone = (off, id, n) => !off.has(id) && off.size === n - 1
 export const soloed = (off, id, n) => new Set(isAlone(off, id, n) ? [] : [...Array(n).keys()].filter(k => k !== id))
 
 const TO_PYTHON = ['index', 'order', 'step', 'flagged'] // where the reader is: told at once
-const LATER = ['view', 'opacity', 'curtain', 'off', 'palette', 'shown'] // how he looks: told when he has stopped turning knobs
-const REST = 300 // milliseconds without a change
+// How he looks: told when pointer or focus leaves the viewer, and so before any cell that he runs. Looking itself sends nothing.
+const ON_LEAVING = ['view', 'opacity', 'curtain', 'off', 'palette', 'shown']
 const SETS = ['off', 'flagged'] // lists in Python
 const VISITORS = new WeakMap() // how many views look at a model's frames
 
@@ -842,7 +842,7 @@ class Viewer {
     const from = k => this.fromModel(k)
     this.state = { shown: from('shown'), index: from('index'), order: from('order'), step: from('step'), view: from('view'), opacity: from('opacity'),
       curtain: from('curtain'), off: from('off'), palette: from('palette'), flagged: from('flagged') }
-    this.ticket = this.timer = this.rest = 0
+    this.ticket = this.timer = 0
     this.seek = false // somebody asked for the worst, and nobody knows yet which that is
     this.store = new Store(model, () => { this.show(); this.film.draw() })
     this.decoded = new Decoded(this.store)
@@ -860,6 +860,8 @@ class Viewer {
     for (const p of this.packs()) this.store.take(p)
     this.still = make('style', {}, `.pv-still-${meta.key} { display: none }`) // the picture that stands here when nobody draws
     el.append(this.still, e.root)
+    e.root.addEventListener('pointerleave', () => this.tell(ON_LEAVING))
+    e.root.addEventListener('focusout', event => { if (!e.root.contains(event.relatedTarget)) this.tell(ON_LEAVING) })
     this.sort()
     this.stage.resize()
     this.panel.legend()
@@ -872,8 +874,7 @@ class Viewer {
     const { model, pack } = this
     this.ticket++
     clearInterval(this.timer)
-    clearTimeout(this.rest)
-    this.tell(LATER)
+    this.tell(ON_LEAVING)
     for (const [name, f] of Object.entries(this.heard)) model.off(name, f)
     this.stage.close()
     this.film.close()
@@ -905,7 +906,6 @@ class Viewer {
     this.controls()
     if (changed('flagged')) { this.caption(); film.draw() }
     this.tell(TO_PYTHON.filter(k => changed(k) && !(k === 'step' && this.follows())))
-    if (changed(...LATER)) { clearTimeout(this.rest); this.rest = setTimeout(() => this.tell(LATER), REST) }
     if (changed('step') && this.follows() && model.get('step') !== -1) { model.set('step', -1); model.save_changes() }
   }
   tell(names) { // Python what it does not know yet, in one message
