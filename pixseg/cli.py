@@ -307,11 +307,9 @@ def split_model(
 # %% ../nbs/run/cli.ipynb #ca35aed8
 def _page_place(path):
     "Refuse, before anything is done, to write over what is no page of the viewer."
-    path = Path(path).expanduser()
-    if path.is_dir(): raise PixsegError(f"{path} is a folder: give the name of an HTML file")
+    from pixseg.io.page import page_place
+    path = page_place(path, '<title>Masks of ', 'the viewer')
     if not path.parent.is_dir(): raise PixsegError(f"there is no folder {path.parent}: make it, or choose another for the page")
-    if path.exists() and b'<title>Masks of ' not in path.read_bytes()[:1000]:
-        raise PixsegError(f"{path} is there already and no page of the viewer: choose another file")
     return path
 
 def _page_of(args, seen, labels):

@@ -98,6 +98,41 @@ def test_nothing_of_a_user_is_replaced(lab, tmp_path):
     with pytest.raises(PixsegError, match='no labeller wrote it'): MaskEditor(lab.img(0), labels=CAMVID).save(tmp_path/'data'/'codes.txt')
 
 
+def test_strokes_of_another_photograph_or_of_other_classes_are_refused(streets, tmp_path):
+    a,b = streets[0][:2]
+    first = Labeller([a], ['Cat', 'Grass'], tmp_path/'l')
+    first.paint(0, np.zeros((9, 9), np.uint8))
+    lab = Labeller([b], ['Cat', 'Grass'], None) # of the same size, and also called image_0000
+    lab.folder = first.folder
+    lab._strokes.clear() # it has looked at its first photograph already
+    for _ in range(2): # and not taken for its own when asked again
+        with pytest.raises(PixsegError, match='another photograph has this name'): lab.painted(0)
+    with pytest.raises(PixsegError, match='another photograph has this name'): Labeller([b], ['Cat', 'Grass'], tmp_path/'l')
+    with pytest.raises(PixsegError, match='of the classes Cat, Grass, in this order'): Labeller([a], ['Grass', 'Cat'], tmp_path/'l')
+    more = Labeller([a], {0:'Cat', 1:'Grass', 2:'Dog'}, tmp_path/'l') # a new one at the end
+    more.paint(0, np.full((9, 9), 2, np.uint8), 20, 20)
+    assert (more.painted(0)[:9,:9] == 0).all() and (Labeller([a], ['Cat', 'Grass', 'Dog'], tmp_path/'l').painted(0)[20:29,20:29] == 2).all()
+    with pytest.raises(PixsegError, match='of the classes Cat, Grass, Dog'): Labeller([a], ['Cat', 'Grass'], tmp_path/'l')
+    with pytest.raises(PixsegError, match='counts from 0'): Labeller([a], {1:'Cat', 7:'Grass'}, None)
+
+
+def test_a_mask_is_never_put_beside_another_photograph(lab, streets, tmp_path):
+    from PIL import Image
+    lab.learn()
+    there = lab.to_folder(tmp_path/'data')
+    other = Labeller(streets[0][::-1], CAMVID, tmp_path/'other') # the same names and sizes
+    for i in range(3): other.paint(i, dots(streets[1][::-1][i]))
+    other.learn()
+    before = {p:p.read_bytes() for p in there.rglob('*') if p.is_file()}
+    with pytest.raises(PixsegError, match='is there already and another photograph than image_0000'): other.to_folder(there)
+    assert {p:p.read_bytes() for p in there.rglob('*') if p.is_file()} == before
+    Image.fromarray(streets[0][0]).save(tmp_path/'a.png')
+    files = Labeller(tmp_path/'a.png', CAMVID, tmp_path/'files')
+    files.paint(0, dots(streets[1][0])); files.learn(); files.save()
+    Image.fromarray(streets[0][1]).save(tmp_path/'a.png') # another picture under the same name
+    with pytest.raises(PixsegError, match='another photograph has this name'): Labeller(tmp_path/'a.png', CAMVID, tmp_path/'files')
+
+
 def test_refusals(streets, tmp_path):
     img = streets[0][0]
     with pytest.raises(PixsegError, match='no photographs to label'): Labeller([], CAMVID)

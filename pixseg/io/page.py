@@ -288,12 +288,14 @@ def page_text(
 # %% ../../nbs/io/page.ipynb #a5898599
 def page_place(
     path:str|Path, # HTML file to be written
+    mark:str=_mark, # what stands at the top of a page that may be replaced
+    of:str='a check', # whose page that is
 )->Path: # the same, `~` expanded
-    "Refuse, before anything is done, to write over what is no page of a check."
+    "Refuse, before anything is done, to write over what is no page of this kind; raises `PixsegError`."
     path = Path(path).expanduser()
     if path.is_dir(): raise PixsegError(f"{path} is a folder: give the name of an HTML file")
-    if path.exists() and _mark.encode() not in path.read_bytes()[:1000]:
-        raise PixsegError(f"{path} is there already and no page of a check: choose another file")
+    if path.exists() and mark.encode() not in path.read_bytes()[:1000]:
+        raise PixsegError(f"{path} is there already and no page of {of}: choose another file")
     return path
 
 def check_page(

@@ -8,8 +8,10 @@ __all__ = ['UNPAINTED', 'stroke_features', 'features_at', 'pick_strokes', 'fit_s
 
 # %% ../../nbs/web/labeller.ipynb #914b9f74
 import base64
+import filecmp
 import hashlib
 import io
+import json
 import re
 import shutil
 import time
@@ -28,13 +30,14 @@ from traitlets import Dict, Float, Int, List, Unicode
 from ..calibration import confidence as calibrated
 from ..draw import to_ids
 from ..io.names import write_codes
-from ..io.files import atomic, find_images, unique_names
+from ..io.files import atomic, unique_names
 from ..io.images import as_rgb, open_image, read_mask, save_mask
-from ..labels import Labels, name_labels, PixsegError, read_codes
+from ..labels import Labels, PixsegError, read_codes
 from ..modelfile import load_model
 from ..predict import to_input, work_size
 from ..run.train import train_run
 from ..show import overlay
+from .inputs import labels_of, photo_list, read_labels
 from .viewer import read_script, Shown
 from ..weights import feature_maps
 
@@ -146,10 +149,12 @@ def _own(path):
         with Image.open(path) as im: return im.info.get('Software') == _OWN
     except Exception: return False # decoders raise many kinds, and here they all mean the same
 
-def _as_labels(labels, other=None):
-    "Labels of a list of names, a `codes.txt` or `Labels`."
+def _as_labels(labels):
+    "Labels of whatever says what ids mean."
     if labels is None: raise PixsegError("no labels: name the classes, such as labels=['Cat', 'Grass', 'Void']")
-    labels = labels if isinstance(labels, Labels) else read_codes(labels) if isinstance(labels, (str, Path)) else name_labels(labels)
+    names = read_labels(labels)
+    if names.ids: raise PixsegError(f"`labels` has the ids {', '.join(map(str, names.ids))}, but a map of strokes counts from 0: number them 0, 1, 2, ...")
+    labels = labels if isinstance(labels, Labels) else labels_of(names)
     if len(labels) > UNPAINTED:
         raise PixsegError(f"{len(labels)} classes, but a map of strokes has room for {UNPAINTED}: leave some out")
     return labels
@@ -158,14 +163,13 @@ def _as_labels(labels, other=None):
 class Painted(Shown):
     "Photographs with their strokes, on disk as well; what both widgets of this module stand on."
     def __init__(self, photos, labels, folder, blank):
-        photos = find_images([photos]) if isinstance(photos, (str, Path)) else list(photos)
-        if not photos: raise PixsegError("no photographs to label: give at least one")
-        self.photos = [Path(o) if isinstance(o, str) else o for o in photos]
+        self.photos,_ = photo_list(photos, 'label')
         self.labels,self.folder,self.blank = labels,Path(folder).expanduser() if folder else None,blank
         names = [o.name if isinstance(o, Path) else f'image_{i:04d}' for i,o in enumerate(self.photos)]
         self.names = unique_names(names)
         self._strokes:dict[int,np.ndarray] = {}
         self._last:tuple = (None, None)
+        self._same_classes()
 
     def img(self, i:int)->np.ndarray: # uint8 `(H,W,3)`
         "Photograph `i`."
@@ -176,13 +180,31 @@ class Painted(Shown):
 
     def _kept(self, i): return self.folder and self.folder/'.strokes'/f'{self.names[i]}.png'
 
+    def _note(self, i): # which photograph it was
+        o = self.photos[i]
+        return f'{_OWN} {zlib.crc32(o.read_bytes() if isinstance(o, Path) else self.img(i).tobytes()):08x}'
+
+    def _same_classes(self, write=False):
+        "Refuse strokes of other classes: their ids would mean something else here. New classes at the end change no id."
+        if self.folder is None: return
+        file,now = self.folder/'.strokes'/'classes.json',list(self.labels.names)
+        old = json.loads(file.read_text(encoding='utf-8')) if file.exists() else []
+        if now[:len(old)] != old: raise PixsegError(
+            f"the strokes in {self.folder} are of the classes {', '.join(old)}, in this order: name these first and new ones after them, or choose another `folder`")
+        if write and now != old:
+            with atomic(file) as part: part.write_text(json.dumps(now, ensure_ascii=False), encoding='utf-8')
+
     def painted(self, i:int)->np.ndarray: # uint8 `(H,W)`: class ids; `blank`, 255 in a labeller, where nothing is painted
         "What was painted on photograph `i`; from disk when it is first asked for."
         if i not in self._strokes:
             file,size = self._kept(i),self.img(i).shape[:2]
-            self._strokes[i] = read_mask(file).copy() if file and file.exists() else np.full(size, self.blank, np.uint8)
-            if self._strokes[i].shape != size: raise PixsegError(
-                f"{file} is {self._strokes[i].shape} but its photograph {size} (H,W): another photograph has this name; choose another `folder`")
+            if file and file.exists():
+                with Image.open(file) as im: note = im.info.get('Software')
+                s = read_mask(file).copy()
+                if note != self._note(i) or s.shape != size:
+                    raise PixsegError(f"{file} has strokes that were not painted on {self.names[i]} as it is here: another photograph has this name; choose another `folder`")
+            else: s = np.full(size, self.blank, np.uint8)
+            self._strokes[i] = s
         return self._strokes[i]
 
 # %% ../../nbs/web/labeller.ipynb #b8e1192b
@@ -200,7 +222,9 @@ def paint(self:Painted,
     if top < 0 or left < 0 or top+h > now.shape[0] or left+w > now.shape[1]:
         raise PixsegError(f"a rectangle of {h}x{w} at {top}, {left} does not lie in a photograph of {now.shape[0]}x{now.shape[1]} (H,W)")
     now[top:top+h, left:left+w] = ids
-    if self.folder: save_mask(now, self.labels, self._kept(i), software=_OWN)
+    if self.folder:
+        self._same_classes(write=True) # before the strokes: these without names would mean nothing
+        save_mask(now, self.labels, self._kept(i), software=self._note(i))
 
 # %% ../../nbs/web/labeller.ipynb #f2477764
 class Labeller(Painted):
@@ -296,21 +320,31 @@ def to_folder(self:Labeller,
         file = folder/'labels'/f'{self.names[i]}.png'
         if file.exists() and not _own(file):
             raise PixsegError(f"{file} is there already and no labeller wrote it, so it stays: choose another folder, or move it away")
+        if (photo := self._photo_at(i, folder/'images')).exists() and not self._same_photo(i, photo):
+            raise PixsegError(f"{photo} is there already and another photograph than {self.names[i]} here: choose another folder, or move it away")
     names = folder/'codes.txt'
-    if names.exists() and read_codes(names).names != self.labels.names:
+    there = read_codes(names).names if names.exists() else ()
+    if self.labels.names[:len(there)] != there: # more at the end change no id
         raise PixsegError(f"{names} names other classes: choose another folder, or move it away")
+    if there != self.labels.names: # first: masks without names would mean nothing
+        with atomic(names) as part: write_codes(self.labels, part)
     for i in chosen:
         self._write_photo(i, folder/'images')
         save_mask(self.mask(i), self.labels, folder/'labels'/f'{self.names[i]}.png', software=_OWN)
-    if not names.exists():
-        with atomic(names) as part: write_codes(self.labels, part)
     return folder
+
+@patch
+def _photo_at(self:Labeller, i, folder): return folder/f'{self.names[i]}{self.photos[i].suffix if isinstance(self.photos[i], Path) else ".png"}'
+
+@patch
+def _same_photo(self:Labeller, i, file):
+    o = self.photos[i]
+    return filecmp.cmp(o, file, shallow=False) if isinstance(o, Path) else np.array_equal(open_image(file), self.img(i))
 
 @patch
 def _write_photo(self:Labeller, i, folder):
     "The photograph beside its mask, as the file it came in, unless it is there."
-    photo = self.photos[i]
-    file = folder/f'{self.names[i]}{photo.suffix if isinstance(photo, Path) else ".png"}'
+    photo,file = self.photos[i],self._photo_at(i, folder)
     if file.exists(): return
     with atomic(file) as part:
         if isinstance(photo, Path): shutil.copyfile(photo, part)

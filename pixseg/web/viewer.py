@@ -33,7 +33,7 @@ from traitlets import Bool, Bytes, Dict, Float, Int, List, Unicode, validate
 
 from ..draw import to_ids
 from ..io.encoding import is_background
-from ..io.files import tell, unique_names
+from ..io.files import atomic, tell, unique_names
 from ..io.images import as_rgb, open_image, read_mask, save_mask
 from ..labels import Labels, PixsegError
 from ..metrics import accuracy, confusion, iou
@@ -655,7 +655,7 @@ def save(self:MaskBrowser,
         state[f'_step{s}'] = {k:make(k) for i in n for k in (f'pred/{s}/{i}', *[f'conf/{s}/{i}']*w._meta['conf'])}
     page = _page.format(title=f'Masks of {len(self.frames)} photographs', css=w._css, state=_json(state),
                         js=w._js.replace('export default', 'const viewer ='))
-    path.write_text(page, encoding='utf-8')
+    with atomic(path) as part: part.write_text(page, encoding='utf-8')
     return path
 
 # %% ../../nbs/web/viewer.ipynb #9b0e77ee
