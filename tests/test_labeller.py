@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from pixseg.io.files import PixsegWarning
 from pixseg.io.images import open_image, read_mask
 from pixseg.io.sources import open_source
 from pixseg.io.streets import draw_street
@@ -131,6 +132,20 @@ def test_a_mask_is_never_put_beside_another_photograph(lab, streets, tmp_path):
     files.paint(0, dots(streets[1][0])); files.learn(); files.save()
     Image.fromarray(streets[0][1]).save(tmp_path/'a.png') # another picture under the same name
     with pytest.raises(PixsegError, match='another photograph has this name'): Labeller(tmp_path/'a.png', CAMVID, tmp_path/'files')
+
+
+def test_an_editor_goes_on_where_it_stopped(streets, tmp_path, capsys):
+    img,targ,file = streets[0][0],streets[1][0],tmp_path/'mask.png'
+    stroke = lambda ed, id, top: ed._on_stroke(dict(index=0, box=[0, top, 4, 1], seq=1), [np.array([id, 4], '<u4').tobytes()])
+    first = MaskEditor(img, targ, CAMVID, file)
+    stroke(first, CAMVID['Fence'], 0)
+    before = first.mask.copy()
+    with pytest.warns(PixsegWarning, match='is there already and is gone on with'): again = MaskEditor(img, targ, CAMVID, file) # the cell is run again
+    assert (again.mask == before).all() and (MaskEditor(img, labels=CAMVID, path=file).mask == before).all()
+    stroke(again, CAMVID['Car'], 5)
+    assert (read_mask(file)[0,:4] == CAMVID['Fence']).all() and (read_mask(file)[5,:4] == CAMVID['Car']).all()
+    keys = {o.widget._meta['key'] for o in (MaskEditor(img, labels=CAMVID), MaskEditor(streets[0][1], labels=CAMVID), MaskEditor(streets[0][1], labels=CAMVID, path=file.with_name('b.png')), again)}
+    assert len(keys) == 4 # the browser keeps nobody's strokes for another's photograph
 
 
 def test_refusals(streets, tmp_path):

@@ -15,6 +15,7 @@ import json
 import re
 import shutil
 import time
+import uuid
 import zlib
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from traitlets import Dict, Float, Int, List, Unicode
 from ..calibration import confidence as calibrated
 from ..draw import to_ids
 from ..io.names import write_codes
-from ..io.files import atomic, unique_names
+from ..io.files import atomic, tell, unique_names
 from ..io.images import as_rgb, open_image, read_mask, save_mask
 from ..labels import Labels, PixsegError, read_codes
 from ..modelfile import load_model
@@ -422,9 +423,10 @@ def editor_script()->str: # one module, for a browser
 def _view(self:Painted, **state):
     "The widget with everything it starts with."
     labels = self.labels
-    key = '\n'.join([str(self.folder and self.folder.absolute()), *self.names, *labels.names])
+    place = self.folder or getattr(self, 'path', None) # what the browser keeps belongs to it; without one, to this editor alone
+    key = '\n'.join([str(place.absolute()) if place else uuid.uuid4().hex, *self.names, *labels.names, *[self._note(0)]*(len(self) == 1)])
     meta = dict(names=self.names, labels=labels.names, colors=[list(map(int, o)) for o in labels.colors], void=labels.void, blank=self.blank,
-                learns=hasattr(self, 'learn'), saves=(self.folder or getattr(self, 'path', None)) is not None, key=hashlib.sha1(key.encode()).hexdigest()[:16])
+                learns=hasattr(self, 'learn'), saves=place is not None, key=hashlib.sha1(key.encode()).hexdigest()[:16])
     view = LabelView(_meta=meta, _frame=self._frame(0), _counts=self._counts(), _esm=read_script('loader.js'), _js=editor_script(),
                      _css=read_script('viewer.css')+read_script('labeller.css'), **state)
     view.on_msg(lambda _, message, buffers: self._hear(message, buffers))
@@ -507,17 +509,20 @@ class MaskEditor(Painted):
         photo, # whatever `open_image` takes
         mask=None, # uint8 `(H,W)` class ids or a file; None: all void, or all of class 0 where nothing is void
         labels=None, # `Labels`, a list of names, or the path of a `codes.txt`; at most 255
-        path:str|Path|None=None, # PNG that the mask is written to after every stroke; None: only `save` writes
+        path:str|Path|None=None, # PNG that the mask is written to after every stroke, and gone on with if it is there; None: only `save` writes
     ):
         labels = _as_labels(labels)
         super().__init__([photo], labels, None, labels.void or 0)
         self.path = Path(path) if path else None
+        if self.path and self.path.exists():
+            if not _own(self.path):
+                raise PixsegError(f"{self.path} is there already and no labeller wrote it, so it stays: choose another `path`, or pass it as `mask`")
+            if mask is not None: tell(f"MaskEditor: {self.path} is there already and is gone on with, so `mask` is not looked at")
+            mask = self.path # a cell that is run again must not begin anew
         if mask is not None:
             ids = np.asarray(to_ids(read_mask(mask) if isinstance(mask, (str, Path)) else mask))
             if ids.shape != self.img(0).shape[:2]: raise PixsegError(f"the mask is {ids.shape} but its photograph {self.img(0).shape[:2]} (H,W): resize one")
             self.paint(0, ids.astype(np.uint8))
-        if self.path and self.path.exists() and not _own(self.path):
-            raise PixsegError(f"{self.path} is there already and no labeller wrote it, so it stays: choose another `path`, or pass it as `mask`")
         self.widget = self._view()
 
     @property
