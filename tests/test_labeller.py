@@ -12,6 +12,7 @@ import torch
 
 from pixseg.io.files import PixsegWarning
 from pixseg.io.images import open_image, read_mask
+from pixseg.io.pairs import label_table, read_pair
 from pixseg.io.sources import open_source
 from pixseg.io.streets import draw_street
 from pixseg.labels import CAMVID, PixsegError
@@ -36,6 +37,30 @@ def lab(streets, tmp_path):
     lab = Labeller(streets[0], CAMVID, tmp_path/'lab')
     for i in range(3): lab.paint(i, dots(streets[1][i]))
     return lab
+
+
+def test_only_what_is_needed_is_opened(streets, tmp_path, monkeypatch):
+    from PIL import Image
+    for i,img in enumerate(streets[0]): Image.fromarray(img).save(tmp_path/f'{i}.png')
+    lab = Labeller([tmp_path/f'{i}.png' for i in range(5)], CAMVID, tmp_path/'lab')
+    for i in (1, 3): lab.paint(i, dots(streets[1][i]))
+    again,opened = Labeller([tmp_path/f'{i}.png' for i in range(5)], CAMVID, tmp_path/'lab'),[]
+    img = Labeller.img
+    monkeypatch.setattr(Labeller, 'img', lambda self, i: (opened.append(i), img(self, i))[1])
+    assert again.touched == [1, 3]
+    again.learn()
+    assert set(opened) <= {0, 1, 3} # 0 is shown
+
+
+def test_places_are_where_it_is_unsure(lab, streets):
+    with pytest.raises(PixsegError, match='nothing was learnt yet'): lab.places(4)
+    lab.learn()
+    conf = lab.confidence(4)
+    near = np.concatenate([conf[max(0, r-3):r+4, max(0, c-3):c+4].ravel() for r,c in lab.places(4)])
+    assert len(lab.places(4, 3)) == 3 and near.mean() < conf.mean()-.1
+    r,c = lab.places(4)[0]
+    lab.paint(4, streets[1][4][max(0, r-8):r+9, max(0, c-8):c+9], max(0, r-8), max(0, c-8)) # a place that was painted is sure
+    assert (r, c) not in lab.places(4)
 
 
 def test_it_learns_and_strokes_win(lab, streets):
@@ -83,6 +108,20 @@ def test_the_folder_is_a_data_set(lab, streets, tmp_path):
         assert (open_image(folder/'images'/f'image_{i:04d}.png') == streets[0][i]).all()
     lab.save(every=True) # over its own
     assert len(list((folder/'labels').iterdir())) == 5
+
+
+def test_outlines_go_out_and_come_back(lab, tmp_path):
+    lab.learn()
+    folder = lab.to_folder(tmp_path/'coco', to='coco')
+    data = open_source(folder)
+    pairs = [p for split in data.splits.values() for p in split]
+    assert len(pairs) == 3 and not (tmp_path/'coco'/'labels').exists()
+    names = data.labels.names
+    for p in pairs:
+        back,mask = np.array(names)[np.asarray(read_pair(p, label_table(data.labels, data.labels))[1])],lab.mask(int(p.img.stem[-4:]))
+        assert (back == np.array(CAMVID.names)[mask]).mean() > .999
+    with pytest.raises(PixsegError, match='coco'): lab.to_folder(tmp_path/'coco', to='coco') # what is there stays
+    with pytest.raises(PixsegError, match='choose from'): lab.to_folder(tmp_path/'other', to='dots')
 
 
 def test_nothing_of_a_user_is_replaced(lab, tmp_path):
@@ -173,8 +212,22 @@ def test_a_network_takes_over(lab, streets):
     assert len(told['rows']) == 1 and lab.network is not None
     on = lab.painted(0) != UNPAINTED
     assert (lab.mask(0)[on] == streets[1][0][on]).all() # strokes win over it, too
+    mask = lab.mask(4)
+    again = Labeller(streets[0], CAMVID, lab.folder) # after the kernel was started again
+    assert (again.mask(4) == mask).all()
+    lab._on_learn(dict(live=True), ())
+    assert lab.network is not None and 'the network stands' in lab.widget.said
+    config = lambda o: json.loads((Path(o['out'])/'config.json').read_text())
+    second = lab.train(epochs=1, progress=False)
+    assert config(told)['init'] == 'camvid-encoder' and config(second)['init'] == str(Path(told['out'])/'model.safetensors')
     lab.learn()
-    assert lab.network is None # corrections count again
+    assert lab.network is None # the layer again
+
+
+def test_a_network_without_a_file_cannot_be_gone_on_with(lab, streets):
+    own = Labeller(streets[0], CAMVID, lab.folder, model=lab.model)
+    own.learn()
+    with pytest.raises(PixsegError, match='has no file: name the model to start from'): own.train(epochs=1)
 
 
 # ---- in a browser
@@ -202,7 +255,7 @@ OPEN = """async ([js, state]) => {
 }"""
 
 
-STATE = 'index tool label size only opacity hint said _meta _frame _counts'.split()
+STATE = 'index tool label size only opacity hint live said _meta _frame _counts'.split()
 
 
 def coded(o):
@@ -345,6 +398,44 @@ def test_polygon_region_and_only(browser, streets, tmp_path):
     page.mouse.click(*spot(page, 64, 2)); settled(page)
     assert (ed.mask == CAMVID['Car']).sum() > (before == CAMVID['Car']).sum()
     assert page.trouble == []
+
+
+def test_superpixels_places_and_learning_by_itself(browser, streets, tmp_path):
+    lab = Labeller(streets[0], CAMVID, tmp_path/'lab')
+    page = open_editor(browser, lab, tmp_path)
+    word = lambda start: page.wait_for_function("w => document.querySelector('[role=status]').textContent.startsWith(w)", arg=start, timeout=20000)
+    page.get_by_role('button', name='Superpixel').click()
+    page.get_by_role('radio', name='Sky').click()
+    page.mouse.move(*spot(page, 64, 4)); page.wait_for_timeout(100)
+    blank = lab.painted(0).copy()
+    page.mouse.click(*spot(page, 64, 4)); settled(page)
+    piece = (lab.painted(0) != blank).sum()
+    assert 30 < piece < 600 # about 12 pixels wide
+    word('paint a second class')
+    page.get_by_role('radio', name='Road').click()
+    page.mouse.click(*spot(page, 64, 90)); settled(page)
+    word('learnt in')
+    settled(page)
+    assert lab.weights is not None # without a click on Learn
+    page.locator('.pl-canvas').focus()
+    page.keyboard.press('g')
+    word('place 1 of')
+    r,c = lab.places(0)[0]
+    assert f', {c}, {r}: ' in page.locator('[role=status]').inner_text()
+    page.keyboard.press('r') # the model's own region, at the place
+    before = lab.painted(0).copy()
+    page.keyboard.press('Enter'); settled(page)
+    new = lab.painted(0) != before
+    assert new[r,c] and len(set(lab.mask(0)[new].tolist())) == 1
+    page.keyboard.press('Control+z'); settled(page)
+    assert (lab.painted(0) == before).all()
+    page.keyboard.press('v'); settled(page)
+    assert not lab.widget.live and page.get_by_role('button', name='Live').get_attribute('aria-pressed') == 'false'
+    lab.weights = None
+    page.get_by_role('button', name='Brush').click()
+    drag(page, (20, 80), (100, 80))
+    page.wait_for_timeout(900); settled(page)
+    assert lab.weights is None and page.trouble == [] # switched off, it waits to be asked
 
 
 def test_no_stroke_is_lost_when_kernel_or_page_dies(browser, streets, tmp_path):

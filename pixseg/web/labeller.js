@@ -1,10 +1,10 @@
-// The mask editor: brush, polygon and region, undo without end, wholly in the browser.
+// The mask editor: brush, polygon, region and superpixel, undo without end, wholly in the browser.
 //
 // Python sends a frame: the photograph, what is painted on it and what the model fills in. A stroke goes back as the
 // rectangle that it changed, in runs of ids. Until the kernel has said that it arrived, it also lies in the browser's
 // own storage; a page that opens anew sends it again. Undo and redo are strokes, too: they send what stood there before.
 //
-//   1  pixels: runs, rectangles, brush, polygon, region     3  Easel: what is drawn, and where the pointer is
+//   1  pixels: runs, brush, polygon, region, superpixel      3  Easel: what is drawn, and where the pointer is
 //   2  History and Kept                                      4  Editor: tools, keys, the model
 //
 // What needs no browser is exported by name, and tested without one (tests/js).
@@ -89,9 +89,35 @@ export function region(width, height, p, same) {
   return found
 }
 
-// Whether two pixels of RGBA data look alike.
-export const alike = (data, far = 22) => p => q => Math.abs(data[4 * p] - data[4 * q]) + Math.abs(data[4 * p + 1] - data[4 * q + 1])
-  + Math.abs(data[4 * p + 2] - data[4 * q + 2]) <= 3 * far
+// Superpixels by SLIC (Achanta et al. 2012), here in RGB: pieces about `side` pixels wide that follow the edges of the
+// picture. The number of its piece for every pixel; one number may come in parts, which `region` tells apart.
+export function superpixels(data, width, height, side, weight = 20, rounds = 4) {
+  const nx = Math.max(1, Math.round(width / side)), ny = Math.max(1, Math.round(height / side)), n = nx * ny, stretch = (weight / side) ** 2
+  const centres = Array.from({ length: n }, (_, k) => {
+    const x = Math.floor((k % nx + .5) * width / nx), y = Math.floor((Math.floor(k / nx) + .5) * height / ny), p = 4 * (y * width + x)
+    return [x, y, data[p], data[p + 1], data[p + 2]]
+  })
+  const piece = new Uint32Array(width * height), near = new Float32Array(width * height), reach = Math.ceil(1.5 * Math.max(width / nx, height / ny))
+  for (let round = 0; round < rounds; round++) {
+    near.fill(Infinity)
+    centres.forEach(([cx, cy, cr, cg, cb], k) => {
+      const x0 = clamp(Math.floor(cx - reach), 0, width), x1 = clamp(Math.ceil(cx + reach), 0, width), y1 = clamp(Math.ceil(cy + reach), 0, height)
+      for (let y = clamp(Math.floor(cy - reach), 0, height); y < y1; y++) for (let x = x0; x < x1; x++) {
+        const p = y * width + x, q = 4 * p
+        const d = (data[q] - cr) ** 2 + (data[q + 1] - cg) ** 2 + (data[q + 2] - cb) ** 2 + stretch * ((x - cx) ** 2 + (y - cy) ** 2)
+        if (d < near[p]) { near[p] = d; piece[p] = k }
+      }
+    })
+    const sums = new Float64Array(6 * n) // of place and colour, and how many
+    for (let y = 0, p = 0; y < height; y++) for (let x = 0; x < width; x++, p++) {
+      const k = 6 * piece[p]
+      sums[k] += x; sums[k + 1] += y; sums[k + 5]++
+      for (let c = 0; c < 3; c++) sums[k + 2 + c] += data[4 * p + c]
+    }
+    centres.forEach((c, k) => { if (sums[6 * k + 5]) for (let o = 0; o < 5; o++) c[o] = sums[6 * k + o] / sums[6 * k + 5] })
+  }
+  return piece
+}
 
 // ---------------------------------------------------------------------------------------------- 2 History and Kept
 
@@ -157,6 +183,7 @@ class Easel {
     this.frame = null   // {index, width, height, photo, pixels, mask, hint, conf}
     this.at = null      // where the brush is, in pixels of the photograph with fractions
     this.corners = []   // of the polygon that is being drawn
+    this.piece = null   // what a click would fill: {inside, pixels, box}, and its `plate`
     this.layers = {}
     this.request = 0
     this.watch = new ResizeObserver(() => this.resize())
@@ -168,6 +195,7 @@ class Easel {
     const { width: w, height: h } = frame, fresh = !this.frame || !this.box.holds(w, h)
     if (frame.index !== this.frame?.index) this.corners = []
     this.frame = frame
+    this.piece = null
     this.layers = { mask: plate(w, h), hint: plate(w, h), conf: plate(w, h) }
     if (fresh) { this.box.take(w, h); this.at = null }
     this.resize()
@@ -199,8 +227,38 @@ class Easel {
     if (frame.conf && state.unsure) { g.globalAlpha = .8; g.drawImage(layers.conf, 0, 0) }
     g.globalAlpha = state.opacity
     g.drawImage(layers.mask, 0, 0)
+    if (this.piece) { g.globalAlpha = .75; g.drawImage(this.piece.plate, this.piece.box[0], this.piece.box[1]) }
     g.globalAlpha = 1
+    this.places(g, 1 / box.scale)
     this.cursor(g, 1 / box.scale)
+  }
+  places(g, px) { // numbered rings where the model is least sure
+    g.font = `${12 * px}px system-ui, sans-serif`
+    g.textAlign = 'center'
+    g.textBaseline = 'middle'
+    this.frame.places.forEach(([x, y], k) => {
+      for (const [color, wide] of [['#000', 4], ['#ffb000', 2]]) {
+        g.strokeStyle = color
+        g.lineWidth = wide * px
+        g.beginPath()
+        g.arc(x, y, 9 * px, 0, 7)
+        g.stroke()
+      }
+      g.lineWidth = 3 * px
+      g.strokeStyle = '#000'
+      g.strokeText(String(k + 1), x, y)
+      g.fillStyle = '#fff'
+      g.fillText(String(k + 1), x, y)
+    })
+  }
+  hover(piece, color) { // show what a click would fill
+    if (piece) {
+      const [left, top, w, h] = piece.box, width = this.frame.width
+      piece.plate = plate(w, h)
+      tint(piece.plate, w, [0, 0, w, h], p => piece.inside[(top + Math.floor(p / w)) * width + left + p % w] ? color : null)
+    }
+    this.piece = piece
+    this.draw()
   }
   cursor(g, px) { // a CSS pixel wide, dark and light, so that it is seen on anything
     const { at, corners, state } = this
@@ -246,12 +304,13 @@ class Easel {
 
 const TOOLS = { brush: ['Brush', 'B', 'Paint with a round brush'], erase: ['Erase', 'E', 'Take paint away'],
   polygon: ['Polygon', 'P', 'Corner by corner; double click or Enter at the first corner closes it'],
-  region: ['Region', 'R', "Fill the model's region under the pointer, or what looks alike where there is none"] }
-const HELP = [['B E P R', 'brush, erase, polygon, region'], ['1 … 9 0', 'class'], [', .', 'previous, next class'],
-  ['[ ]  wheel', 'smaller, larger brush'], ['Ctrl Z', 'undo'], ['Ctrl Shift Z', 'redo'], ['O', 'only over the class under the brush, or any'],
+  region: ['Region', 'R', "Fill the model's region under the pointer; a superpixel where there is no model"],
+  superpixel: ['Superpixel', 'X', 'Fill a piece of the picture that looks alike, about as wide as the brush'] }
+const HELP = [['B E P R X', 'brush, erase, polygon, region, superpixel'], ['1 … 9 0', 'class'], [', .', 'previous, next class'],
+  ['[ ]  wheel', 'smaller, larger brush or superpixel'], ['Ctrl Z', 'undo'], ['Ctrl Shift Z', 'redo'], ['O', 'only over the class under the brush, or any'],
   ['← ↑ → ↓', 'move the brush'], ['Enter', 'paint, or set a corner'], ['Shift ← ↑ → ↓', 'paint on the way'], ['Ctrl ← ↑ → ↓', 'move by one pixel'],
   ['Esc', 'forget the polygon'], ['+ − F', 'zoom in, out, fit'], ['Ctrl wheel', 'zoom'], ['Space drag', 'pan'],
-  ['H', 'what the model fills in'], ['U', 'where it is unsure'], ['L N S', 'learn, next, save'], ['PgUp PgDn', 'photograph before, after'], ['?', 'this list']]
+  ['H', 'what the model fills in'], ['U', 'where it is unsure'], ['G', 'go to the next place where it is unsure'], ['L N S', 'learn, next, save'], ['T', 'train a network'], ['PgUp PgDn', 'photograph before, after'], ['?', 'this list']]
 
 function build(meta, act) {
   const e = {}, icon = (text, title, f, more) => button(text, title, f, { class: 'pv-button pv-icon', ...more })
@@ -262,9 +321,11 @@ function build(meta, act) {
   e.learn = word('Learn', 'Learn from all strokes (L)', () => act.ask('learn'))
   e.next = word('Next', 'The photograph that the model is least sure of (N)', () => act.ask('next'))
   e.save = word('Save', 'Write masks to disk (S)', () => act.ask('save'))
+  e.train = word('Train', `Train a network of your own on these masks, for about ${meta.minutes} minutes (T)`, () => act.ask('train'))
+  e.live = word('Live', 'Learn by itself after every stroke (V)', () => act.set({ live: !act.state.live }))
   const top = make('div', { class: 'pv-row' }, make('div', { class: 'pv-group', hidden: !many },
     icon('‹', 'Photograph before (Page up)', () => act.go(-1)), icon('›', 'Photograph after (Page down)', () => act.go(1))), e.name, e.place,
-  make('div', { class: 'pv-group pv-end' }, meta.learns && e.learn, meta.learns && many && e.next, meta.saves && e.save))
+  make('div', { class: 'pv-group pv-end' }, ...meta.learns ? [e.live, e.learn, many && e.next, meta.saves && e.train].filter(Boolean) : [], meta.saves && e.save))
   e.tools = Object.fromEntries(Object.entries(TOOLS).map(([k, [text, key, title]]) => [k, word(text, `${title} (${key})`, () => act.set({ tool: k }))]))
   e.undo = icon('↶', 'Undo (Ctrl Z)', () => act.undo())
   e.redo = icon('↷', 'Redo (Ctrl Shift Z)', () => act.redo())
@@ -273,6 +334,7 @@ function build(meta, act) {
   e.size = slider('size', 1, 100, 1, 'Diameter of the brush, pixels')
   e.sizeText = make('span', { class: 'pv-number' })
   e.hint = slider('hint', 0, 1, .01, 'Opacity of what the model fills in')
+  e.seek = icon('◎', 'Go to the next place where the model is unsure (G)', () => act.seek())
   e.unsure = word('Unsure', 'Where the model is unsure: orange (U)', () => act.set({ unsure: !act.state.unsure }))
   e.only = make('select', { 'aria-label': 'Paint only over', onchange: () => act.set({ only: +e.only.value }) },
     make('option', { value: -1 }, 'anything'), ...(meta.blank > meta.labels.length ? [make('option', { value: meta.blank }, 'unpainted')] : []),
@@ -281,7 +343,7 @@ function build(meta, act) {
   e.help = icon('?', 'Keys (?)', () => act.help())
   const bar = make('div', { class: 'pv-row' }, make('div', { class: 'pv-group', role: 'group', 'aria-label': 'Tool' }, ...Object.values(e.tools)),
     make('div', { class: 'pv-group' }, e.undo, e.redo), make('label', { class: 'pv-field' }, 'Size', e.size, e.sizeText),
-    make('label', { class: 'pv-field' }, 'Over', e.only), make('label', { class: 'pv-field', hidden: !meta.learns }, 'Model', e.hint), meta.learns && e.unsure,
+    make('label', { class: 'pv-field' }, 'Over', e.only), make('label', { class: 'pv-field', hidden: !meta.learns }, 'Model', e.hint), meta.learns && make('div', { class: 'pv-group' }, e.unsure, e.seek),
     make('div', { class: 'pv-field pv-end' }, e.zoom, make('div', { class: 'pv-group', role: 'group', 'aria-label': 'Zoom' },
       icon('−', 'Zoom out (-)', () => act.zoom(1 / 1.5)), icon('+', 'Zoom in (+)', () => act.zoom(1.5)), icon('⤢', 'Fit (F)', () => act.zoom(0))), e.help))
   e.canvas = make('canvas', { class: 'pv-canvas pl-canvas', tabindex: 0, role: 'application', 'aria-label': 'Photograph to paint on' })
@@ -298,7 +360,8 @@ function build(meta, act) {
 }
 
 const AWAY = 'the kernel is away: run the cell again; what you painted is kept here'
-const SHARED = ['tool', 'label', 'size', 'only', 'hint', 'opacity']
+const SHARED = ['tool', 'label', 'size', 'only', 'hint', 'opacity', 'live']
+const QUIET = 400 // milliseconds without a stroke before it learns by itself
 
 class Editor {
   constructor(model, el) {
@@ -308,6 +371,9 @@ class Editor {
     this.histories = new Map() // photograph -> History
     this.kept = new Kept(globalThis.localStorage, this.meta.key)
     this.stroke = null // {before, last} while the brush is down
+    this.cuts = { side: 0 } // superpixels of a frame at a width
+    this.sought = -1 // the place that G went to last
+    this.timer = 0 // until it learns by itself
     this.e = build(this.meta, this)
     this.easel = new Easel(this.e, this.state, this.meta)
     el.append(this.e.root)
@@ -322,6 +388,7 @@ class Editor {
   }
   close() {
     for (const [name, f] of Object.entries(this.heard)) this.model.off(name, f)
+    clearTimeout(this.timer)
     this.easel.close()
     this.e.root.remove()
   }
@@ -333,6 +400,8 @@ class Editor {
     for (const [k, v] of Object.entries(changes)) if (SHARED.includes(k)) this.model.set(k, v)
     this.tell(m => m.save_changes())
     if (changes.tool && changes.tool !== 'polygon') this.easel.corners = []
+    if (changes.live) this.soon()
+    this.easel.piece = null // of another tool, width or class
     this.controls()
     this.easel.draw()
   }
@@ -345,6 +414,8 @@ class Editor {
     for (const [k, b] of Object.entries(e.tools)) setAttr(b, 'aria-pressed', k === state.tool)
     e.classes.forEach((b, id) => setAttr(b, 'aria-checked', id === state.label))
     setAttr(e.unsure, 'aria-pressed', state.unsure)
+    setAttr(e.live, 'aria-pressed', state.live)
+    setAttr(e.seek, 'aria-disabled', !this.frame?.places.length)
     setAttr(e.undo, 'aria-disabled', !h.done.length) // not `disabled`: that would take the focus away
     setAttr(e.redo, 'aria-disabled', !h.undone.length)
     e.size.value = state.size
@@ -368,8 +439,10 @@ class Editor {
     if (this.away) this.say(AWAY)
   }
   ask(type) {
-    if (type === 'save' && !this.meta.saves || type !== 'save' && !this.meta.learns) return
-    this.say({ learn: 'learning …', next: 'looking for the next …', save: 'saving …' }[type])
+    const { saves, learns, minutes } = this.meta
+    if (!{ learn: learns, next: learns, save: saves, train: learns && saves }[type]) return
+    this.say({ learn: 'learning …', next: 'looking for the next …', save: 'saving …',
+      train: `training for about ${minutes} minutes; what you paint meanwhile is kept here, and arrives afterwards …` }[type])
     this.tell(m => m.send({ type }))
     if (this.away) this.say(AWAY)
   }
@@ -423,13 +496,58 @@ class Editor {
     this.say(`corner ${corners.length}`)
     this.easel.draw()
   }
+  soon() { // learn by itself when there is a pause
+    clearTimeout(this.timer)
+    if (this.state.live && this.meta.learns) this.timer = setTimeout(() => {
+      if (this.stroke || this.kept.list.length || this.away) return // the next stroke asks again
+      this.tell(m => m.send({ type: 'learn', live: true }))
+    }, QUIET)
+  }
+  pieceAt(at) { // what a click there fills
+    const { frame, state: { tool, size } } = this, p = this.easel.pixel(at)
+    if (p < 0) return null
+    if (this.easel.piece?.inside[p]) return this.easel.piece
+    const { width: w, height: h, hint, pixels } = frame
+    let same
+    if (tool === 'region' && hint) same = q => hint[q] === hint[p]
+    else {
+      const side = Math.max(4, size), small = Math.max(1, Math.sqrt(w * h / 4e5)), sw = Math.round(w / small), sh = Math.round(h / small)
+      if (this.cuts.frame !== frame || this.cuts.side !== side)
+        this.cuts = { frame, side, piece: superpixels(pixels(sw, sh), sw, sh, Math.max(3, side / small)) }
+      const { piece } = this.cuts, of = q => piece[Math.min(sh - 1, Math.floor(Math.floor(q / w) * sh / h)) * sw + Math.min(sw - 1, Math.floor(q % w * sw / w))]
+      same = q => of(q) === of(p)
+    }
+    const found = region(w, h, p, same), inside = new Uint8Array(w * h)
+    let [x0, y0, x1, y1] = [w, h, 0, 0]
+    for (const q of found) {
+      const x = q % w, y = (q - x) / w
+      inside[q] = 1
+      x0 = Math.min(x0, x); x1 = Math.max(x1, x); y0 = Math.min(y0, y); y1 = Math.max(y1, y)
+    }
+    return { inside, pixels: found, box: [x0, y0, x1 - x0 + 1, y1 - y0 + 1] }
+  }
+  fills() { return this.state.tool === 'region' || this.state.tool === 'superpixel' }
+  preview() {
+    const { easel, frame } = this
+    if (!frame || !this.fills() || frame.width * frame.height > 3e6) return // a large one is too slow for every move
+    const piece = easel.at && this.pieceAt(easel.at)
+    if (piece !== easel.piece) easel.hover(piece, this.meta.colors[this.state.label])
+  }
   flood(at) {
-    const p = this.easel.pixel(at)
-    if (p < 0) return
-    this.whole('Region', ({ hint, pixels, mask, width, height }) => {
-      const may = this.may(), same = hint ? q => hint[q] === hint[p] : alike(pixels())(p)
-      for (const q of region(width, height, p, same)) if (may(mask[q])) mask[q] = this.id()
-    })
+    const piece = this.pieceAt(at)
+    if (!piece) return
+    const may = this.may()
+    this.whole(TOOLS[this.state.tool][0], ({ mask }) => { for (const q of piece.pixels) if (may(mask[q])) mask[q] = this.id() })
+  }
+  seek() { // the brush to the next place where the model is unsure
+    const { easel, frame } = this, { places } = frame ?? { places: [] }
+    if (!places.length) return this.say('no places yet: let it learn first')
+    this.sought = (this.sought + 1) % places.length
+    const [x, y] = places[this.sought]
+    easel.at = { x: x + .5, y: y + .5 }
+    easel.box.reveal({ px: x, py: y })
+    easel.placed()
+    this.say(`place ${this.sought + 1} of ${places.length}, ${this.where()}`)
   }
   apply({ box, runs }) { // a rectangle of undo, redo
     const { mask, width } = this.frame
@@ -463,12 +581,14 @@ class Editor {
     const { index, width, height } = f
     for (const s of this.kept.of(index)) put(mask, width, s.box, unpackRuns(s.runs, s.box[2] * s.box[3])) // under way
     let data
-    const pixels = () => {
-      const g = plate(width, height).getContext('2d')
-      if (!data) { g.drawImage(photo, 0, 0, width, height); data = g.getImageData(0, 0, width, height).data }
+    const pixels = (w, h) => { // of the photograph, at that size
+      const g = plate(w, h).getContext('2d')
+      if (data?.length !== 4 * w * h) { g.drawImage(photo, 0, 0, w, h); data = g.getImageData(0, 0, w, h).data }
       return data
     }
-    this.easel.show({ index, width, height, photo, pixels, mask, hint, conf })
+    if (index !== this.frame?.index) this.sought = -1
+    this.easel.show({ index, width, height, photo, pixels, mask, hint, conf, places: f.places })
+    this.preview()
     this.controls()
   }
   hear() {
@@ -478,6 +598,7 @@ class Editor {
     this.heard['change:said'] = () => this.say(model.get('said'))
     this.heard['msg:custom'] = message => {
       if (message.seq) this.kept.drop(message.seq)
+      if (message.type === 'ack' && !this.kept.list.length) this.soon()
       if (message.type === 'failed') { this.say(message.text); if (message.seq) this.tell(m => m.send({ type: 'shown' })) }
     }
     for (const [name, f] of Object.entries(this.heard)) model.on(name, f)
@@ -495,17 +616,18 @@ class Editor {
       if (event.button || !this.frame) return
       const { tool } = this.state
       if (tool === 'polygon') this.corner(at)
-      else if (tool === 'region') this.flood(at)
+      else if (this.fills()) this.flood(at)
       else this.begin(at)
     })
     canvas.addEventListener('pointermove', event => {
       if (this.grip) { box.pan(event.clientX - this.grip.x, event.clientY - this.grip.y); easel.placed(); return }
       const way = this.stroke && event.getCoalescedEvents?.().length ? event.getCoalescedEvents() : [event]
       for (const one of way) { easel.at = easel.point(one); if (this.stroke) this.move(easel.at) }
+      this.preview()
       easel.draw()
     })
     for (const type of ['pointerup', 'pointercancel']) canvas.addEventListener(type, () => { this.grip = null; this.end() })
-    canvas.addEventListener('pointerleave', () => { if (!this.stroke) { easel.at = null; easel.draw() } })
+    canvas.addEventListener('pointerleave', () => { if (!this.stroke) { easel.at = easel.piece = null; easel.draw() } })
     canvas.addEventListener('dblclick', () => { if (this.state.tool === 'polygon') this.polygon() })
     canvas.addEventListener('wheel', event => { // a bare wheel scrolls the page, unless the reader paints
       const zooms = event.ctrlKey || event.metaKey
@@ -528,6 +650,7 @@ class Editor {
     easel.box.reveal({ px: at.x, py: at.y })
     if (event.shiftKey && (state.tool === 'brush' || state.tool === 'erase')) { this.begin(from); this.move(at); this.end() }
     else this.say(this.where())
+    this.preview()
     easel.placed()
   }
   where() {
@@ -540,7 +663,7 @@ class Editor {
     if (!frame) return
     const at = easel.at ??= { x: frame.width / 2, y: frame.height / 2 }
     if (state.tool === 'polygon') this.corner({ ...at })
-    else if (state.tool === 'region') this.flood(at)
+    else if (this.fills()) this.flood(at)
     else { this.begin(at); this.end() }
   }
   over() { // paint only over the class under the brush
@@ -554,7 +677,7 @@ class Editor {
     const slides = inside.tagName === 'INPUT', stage = inside === this.e.canvas
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
     const cls = id => { if (id >= 0 && id < labels.length) { this.set({ label: id, ...this.painter() }); this.say(labels[id]) } }
-    const tools = { b: 'brush', e: 'erase', p: 'polygon', r: 'region' }, low = k.toLowerCase()
+    const tools = { b: 'brush', e: 'erase', p: 'polygon', r: 'region', x: 'superpixel' }, asks = { l: 'learn', n: 'next', s: 'save', t: 'train' }, low = k.toLowerCase()
     let f = null
     if (ctrl) f = low === 'z' ? () => event.shiftKey ? this.redo() : this.undo() : low === 'y' ? () => this.redo() : arrows[k] && stage ? () => this.arrow(...arrows[k], event) : null
     else if (arrows[k]) f = stage ? () => this.arrow(...arrows[k], event) : null
@@ -566,7 +689,9 @@ class Editor {
     else if (k === '+' || k === '=' || k === '-') f = () => this.zoom(k === '-' ? 1 / 1.5 : 1.5)
     else if (tools[low]) f = () => { this.set({ tool: tools[low] }); this.say(TOOLS[tools[low]][2]) }
     else if (low === 'f') f = () => this.zoom(0)
-    else if ({ l: 1, n: 1, s: 1 }[low]) f = () => this.ask({ l: 'learn', n: 'next', s: 'save' }[low])
+    else if (asks[low]) f = () => this.ask(asks[low])
+    else if (low === 'g') f = () => this.seek()
+    else if (low === 'v') f = () => this.set({ live: !this.state.live })
     else if (low === 'o') f = () => this.over()
     else if (low === 'u') f = () => this.set({ unsure: !this.state.unsure })
     else if (low === 'h') f = () => this.set({ hint: this.state.hint ? 0 : .35 })

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['UNPAINTED', 'stroke_features', 'features_at', 'pick_strokes', 'fit_strokes', 'stroke_probs', 'Painted', 'Labeller',
-           'LabelView', 'unpack_runs', 'editor_script', 'MaskEditor']
+           'unsure_places', 'LabelView', 'unpack_runs', 'editor_script', 'MaskEditor']
 
 # %% ../../nbs/web/labeller.ipynb #914b9f74
 import base64
@@ -17,7 +17,9 @@ import shutil
 import time
 import uuid
 import zlib
+from collections import OrderedDict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import anywidget
 import numpy as np
@@ -26,17 +28,18 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from PIL import Image
 from torch import nn, Tensor
-from traitlets import Dict, Float, Int, List, Unicode
+from traitlets import Bool, Dict, Float, Int, List, Unicode
 
 from ..calibration import confidence as calibrated
 from ..draw import to_ids
+from ..io.convert import convert_data
 from ..io.names import write_codes
 from ..io.files import atomic, tell, unique_names
 from ..io.images import as_rgb, open_image, read_mask, save_mask
 from ..labels import Labels, PixsegError, read_codes
 from ..modelfile import load_model
 from ..predict import to_input, work_size
-from ..run.train import train_run
+from ..run.train import EpochLines, train_run
 from ..show import overlay
 from .inputs import labels_of, photo_list, read_labels
 from .viewer import read_script, Shown
@@ -85,8 +88,9 @@ def pick_strokes(
     "An even share of the painted pixels of each class and photograph, the same at every call."
     skip,table = (UNPAINTED, void),[]
     for s in strokes:
-        flat = torch.from_numpy(s.ravel().copy())
-        table.append({int(c):(flat == c).nonzero()[:,0] for c in flat.unique() if int(c) not in skip})
+        at = np.flatnonzero(s != UNPAINTED)
+        ids = s.ravel()[at]
+        table.append({int(c):torch.from_numpy(at[ids == c]) for c in np.unique(ids) if c not in skip})
     share = max(20, most//max(1, sum(map(len, table))))
     thin = lambda p: p[torch.linspace(0, len(p)-1, min(len(p), share)).round().long()]
     none = torch.zeros(0, dtype=torch.long)
@@ -170,6 +174,7 @@ class Painted(Shown):
         self.names = unique_names(names)
         self._strokes:dict[int,np.ndarray] = {}
         self._last:tuple = (None, None)
+        self._photo:tuple = (None, b'') # the last one as JPEG
         self._same_classes()
 
     def img(self, i:int)->np.ndarray: # uint8 `(H,W,3)`
@@ -237,11 +242,12 @@ class Labeller(Painted):
         model='camvid-encoder', # whose features: an `EncoderUNet`, or a file or name for `load_model`
     ):
         super().__init__(photos, _as_labels(labels), folder, UNPAINTED)
-        self.model = model if isinstance(model, nn.Module) else load_model(model)
+        self.model,self._source = (model, None) if isinstance(model, nn.Module) else (load_model(model), str(model))
         self.weights:Tensor|None = None # the layer
-        self.network:nn.Module|None = None # from `train`
+        last = self._last_run()
+        self.network:nn.Module|None = last and load_model(last) # from `train`; its masks stand
         self.seconds = 0. # that the last `learn` took, features already there
-        self._feats:dict[int,list[Tensor]] = {}
+        self._feats:OrderedDict[int,list[Tensor]] = OrderedDict()
         self.widget = self._view()
 
     @property
@@ -249,9 +255,17 @@ class Labeller(Painted):
         "The strokes of all photographs."
         return [self.painted(i) for i in range(len(self))]
 
+    @property
+    def touched(self)->list[int]: # numbers of photographs
+        "The photographs with strokes; those that nobody looked at are not opened for it."
+        there = [i for i in range(len(self)) if i in self._strokes or (self.folder and self._kept(i).exists())]
+        return [i for i in there if (self.painted(i) != UNPAINTED).any()]
+
     def features(self, i:int)->list[Tensor]: # see `stroke_features`
-        "The features of photograph `i`, computed when they are first asked for."
+        "The features of photograph `i`; those of the last 150 photographs, about a gigabyte, are kept."
         if i not in self._feats: self._feats[i] = stroke_features(self.model, self.img(i))
+        self._feats.move_to_end(i)
+        while len(self._feats) > 150: self._feats.popitem(last=False)
         return self._feats[i]
 
     def mask(self, i:int)->np.ndarray: # uint8 `(H,W)` class ids
@@ -263,8 +277,11 @@ class Labeller(Painted):
         return self.answer(i)[1]
 
     def next(self)->int: # number of a photograph
-        "The photograph to paint on next, other than the one shown."
-        return next((i for i in self.order() if i != self.widget.index), 0)
+        "The photograph to paint on next, other than the one shown; of many without strokes, 24 are looked at, evenly spread."
+        touched = self.touched
+        rest = [i for i in range(len(self)) if i not in touched and i != self.widget.index]
+        if self.weights is not None: rest = [rest[int(k)] for k in np.linspace(0, len(rest)-1, min(len(rest), 24)).round()]
+        return next((i for i in self.order(sorted([*touched, *rest])) if i != self.widget.index), 0)
 
     def __repr__(self): return f'Labeller({len(self)} photographs, {self.labels.n} classes)'
 
@@ -272,9 +289,10 @@ class Labeller(Painted):
 @patch
 def learn(self:Labeller)->float: # seconds, without the features of photographs that are new
     "Fit the layer to all strokes so far; raises `PixsegError` if they are of fewer than two classes."
-    picked = [(i, p, c) for i,(p,c) in enumerate(pick_strokes(self.strokes, self.labels.void)) if len(p)]
-    feats = [self.features(i) for i,*_ in picked]
+    touched = self.touched
+    feats = [self.features(i) for i in touched]
     begun = time.perf_counter()
+    picked = [(i, p, c) for i,(p,c) in zip(touched, pick_strokes([self.painted(i) for i in touched], self.labels.void))]
     rows = [features_at(f, self.painted(i).shape, p) for f,(i,p,_) in zip(feats, picked)]
     if not rows: raise PixsegError("no strokes yet: paint two or more classes to tell apart")
     self.weights = fit_strokes(torch.cat(rows), torch.cat([c for *_,c in picked]), len(self.labels), self.weights)
@@ -297,26 +315,60 @@ def answer(self:Labeller,
 
 # %% ../../nbs/web/labeller.ipynb #6aeddd6c
 @patch
-def order(self:Labeller)->list[int]: # numbers of photographs
-    "The photographs, the most useful to paint on first; by name before anything was learnt."
-    done = [bool((self.painted(i) != UNPAINTED).any()) for i in range(len(self))]
-    if self.weights is None: return sorted(range(len(self)), key=lambda i: (done[i], self.names[i]))
-    doubt = np.array([1-self.confidence(i).mean() for i in range(len(self))])
-    seen = F.normalize(torch.stack([self.features(i)[-1].float().flatten(1).mean(1) for i in range(len(self))]))
+def order(self:Labeller,
+    among:list[int]|None=None, # numbers of the photographs to order; None: all
+)->list[int]: # the same, the most useful to paint on first
+    "Where the layer is least sure, and what is unlike all photographs with strokes; by name before anything was learnt."
+    among = list(range(len(self)) if among is None else among)
+    done = np.isin(among, self.touched)
+    if self.weights is None: return [among[k] for k in sorted(range(len(among)), key=lambda k: (done[k], self.names[among[k]]))]
+    doubt = np.array([1-self.confidence(i).mean() for i in among])
+    seen = F.normalize(torch.stack([self.features(i)[-1].float().flatten(1).mean(1) for i in among]))
     far = 1-(seen@seen.T).numpy()
-    variety = far[:,done].min(1).clip(0) if any(done) else np.ones(len(self))
-    return sorted(range(len(self)), key=lambda i: (-doubt[i]*(.5+variety[i]/max(variety.max(), 1e-6)), self.names[i]))
+    variety = far[:,done].min(1).clip(0) if done.any() else np.ones(len(among))
+    worth = doubt*(.5+variety/max(variety.max(), 1e-6))
+    return [among[k] for k in sorted(range(len(among)), key=lambda k: (-worth[k], self.names[among[k]]))]
+
+# %% ../../nbs/web/labeller.ipynb #81c09ac7
+def unsure_places(
+    conf:np.ndarray, # float `(H,W)`, 0 unsure .. 1 sure
+    n:int=5, # places at most
+    size:int|None=None, # pixels across; None: a twelfth of the shorter side
+)->list[tuple[int,int]]: # row and column of each, the least sure first
+    "Where to paint next in one photograph: the middles of the discs that are least sure, none inside another."
+    size = size or max(3, round(min(conf.shape)/12))
+    doubt = torch.from_numpy(1-np.asarray(conf, np.float32))[None,None]
+    doubt = F.avg_pool2d(doubt, size | 1, 1, (size | 1)//2, count_include_pad=False)[0,0].numpy()
+    rows,cols = np.ogrid[:conf.shape[0],:conf.shape[1]]
+    found = []
+    while len(found) < n:
+        r,c = map(int, np.unravel_index(doubt.argmax(), doubt.shape))
+        if doubt[r,c] < .05: break # sure enough
+        found.append((r, c))
+        doubt[(rows-r)**2+(cols-c)**2 < 4*size**2] = 0
+    return found
+
+@patch
+def places(self:Labeller,
+    i:int, # which photograph
+    n:int=5, # places at most
+)->list[tuple[int,int]]: # row and column of each, the least sure first
+    "Where to paint next on photograph `i`; raises `PixsegError` before anything was learnt."
+    return unsure_places(self.confidence(i), n)
 
 # %% ../../nbs/web/labeller.ipynb #e649203c
 @patch
 def to_folder(self:Labeller,
     folder:str|Path, # where to write; made if missing
     every:bool=False, # photographs without a stroke, too
-)->Path: # the folder: `images/`, `labels/`, `codes.txt`
+    to:str='pixseg', # the form; 'coco', 'yolo' and 'voc', see `convert_data`, need a new folder
+)->Path: # the folder; in the form of pixseg `images/`, `labels/`, `codes.txt`
     "Write photographs and masks as a data folder; raises `PixsegError` before it would replace what no labeller wrote."
-    folder,size = Path(folder).expanduser(),len(self)
-    chosen = [i for i in range(size) if every or (self.painted(i) != UNPAINTED).any()]
+    folder,chosen = Path(folder).expanduser(),list(range(len(self))) if every else self.touched
     if not chosen: raise PixsegError("no photograph has a stroke: paint first, or write `every` photograph")
+    if to != 'pixseg':
+        with TemporaryDirectory() as plain: convert_data(self.to_folder(plain, every), folder, to)
+        return folder
     for i in chosen:
         file = folder/'labels'/f'{self.names[i]}.png'
         if file.exists() and not _own(file):
@@ -362,29 +414,40 @@ def save(self:Labeller, every:bool=False)->Path: # the folder
 def train(self:Labeller,
     minutes:float=5, # planned for so many
     sure:float=.6, # confidence below which a pixel is void for the training
-    init:str='camvid-encoder', # the model to start from, see `train_run`
-    **kwargs # knobs of `RunConfig`
+    init:str|Path|None=None, # the model to start from, see `train_run`; None: that of the last training, or the one that lends its features
+    say=print, # where messages go
+    **kwargs # for `train_run`: knobs of `RunConfig`, `cbs`, `progress`
 )->dict: # what `train_run` returns
-    "Fine-tune a network on the masks so far; its masks then stand where the layer's stood."
+    "Fine-tune a network on the masks so far; its masks then stand where the layer's stood, until `learn` is called."
     if self.folder is None: raise PixsegError("this labeller has no folder for a run: give `folder`")
+    init = init or self._last_run() or self._source
+    if init is None: raise PixsegError("this labeller was given a network that has no file: name the model to start from, such as init='camvid-encoder'")
     void,pairs = self.labels.void,[]
-    for i in [i for i in range(len(self)) if (self.painted(i) != UNPAINTED).any()]:
+    for i in self.touched:
         mask,conf = self.answer(i)
         pairs.append((self.img(i).copy(), mask if void is None else np.where(conf < sure, void, mask).astype(np.uint8)))
     if len(pairs) < 2: raise PixsegError(f"{len(pairs)} photograph{'s have' if len(pairs) != 1 else ' has'} strokes: a run needs two, one of them to judge by")
     out = self.folder/'.runs'/time.strftime('%Y%m%d-%H%M%S')
     how = {} if 'epochs' in kwargs else dict(minutes=minutes)
-    told = train_run(pairs, out, init=init, labels=self.labels, **{**how, **kwargs})
+    told = train_run(pairs, out, init=str(init), labels=self.labels, say=say, **{**how, **kwargs})
     self.network = load_model(out/'model.safetensors')
     return told
 
+@patch
+def _last_run(self:Labeller)->Path|None:
+    "The newest network that was trained here."
+    return max(self.folder.glob('.runs/*/model.safetensors'), default=None) if self.folder else None
+
 # %% ../../nbs/web/labeller.ipynb #2dcc3393
+_minutes = 5 # of the training that the button asks for
+
 class LabelView(anywidget.AnyWidget):
     "The state of an editor, shared with the browser, where labeller.js draws it."
     index = Int(0, help='number of the photograph shown').tag(sync=True)
-    tool = Unicode('brush', help="'brush', 'erase', 'polygon' or 'region'").tag(sync=True)
+    tool = Unicode('brush', help="'brush', 'erase', 'polygon', 'region' or 'superpixel'").tag(sync=True)
+    live = Bool(True, help='whether it learns by itself after every stroke').tag(sync=True)
     label = Int(0, help='id of the class that is painted').tag(sync=True)
-    size = Int(12, min=1, max=200, help="the brush's diameter, pixels of the photograph").tag(sync=True)
+    size = Int(12, min=1, max=200, help="the brush's diameter and a superpixel's width, pixels of the photograph").tag(sync=True)
     only = Int(-1, help='id of the class that may be painted over, -1 for any').tag(sync=True)
     opacity = Float(0.6, min=0, max=1, help='share of class colour in strokes').tag(sync=True)
     hint = Float(0.35, min=0, max=1, help='share of class colour in what the model fills in').tag(sync=True)
@@ -426,7 +489,7 @@ def _view(self:Painted, **state):
     place = self.folder or getattr(self, 'path', None) # what the browser keeps belongs to it; without one, to this editor alone
     key = '\n'.join([str(place.absolute()) if place else uuid.uuid4().hex, *self.names, *labels.names, *[self._note(0)]*(len(self) == 1)])
     meta = dict(names=self.names, labels=labels.names, colors=[list(map(int, o)) for o in labels.colors], void=labels.void, blank=self.blank,
-                learns=hasattr(self, 'learn'), saves=place is not None, key=hashlib.sha1(key.encode()).hexdigest()[:16])
+                learns=hasattr(self, 'learn'), saves=place is not None, minutes=_minutes, key=hashlib.sha1(key.encode()).hexdigest()[:16])
     view = LabelView(_meta=meta, _frame=self._frame(0), _counts=self._counts(), _esm=read_script('loader.js'), _js=editor_script(),
                      _css=read_script('viewer.css')+read_script('labeller.css'), **state)
     view.on_msg(lambda _, message, buffers: self._hear(message, buffers))
@@ -442,8 +505,10 @@ def _counts(self:Painted):
 def _frame(self:Painted, i):
     "Photograph `i` and what is painted on it, for the browser."
     mask,(hint,conf) = self.painted(i),self._hints(i)
-    return dict(index=i, height=mask.shape[0], width=mask.shape[1], photo=_jpeg(self.img(i)), mask=_deflate(mask),
-                hint=b'' if hint is None else _deflate(hint), conf=b'' if conf is None else _deflate((conf*255).round()))
+    if self._photo[0] != i: self._photo = i,_jpeg(self.img(i))
+    return dict(index=i, height=mask.shape[0], width=mask.shape[1], photo=self._photo[1], mask=_deflate(mask),
+                hint=b'' if hint is None else _deflate(hint), conf=b'' if conf is None else _deflate((conf*255).round()),
+                places=[] if conf is None else [(c, r) for r,c in unsure_places(conf)]) # x before y, as in a browser
 
 @patch
 def _hints(self:Painted, i): return None,None # nobody fills in
@@ -482,7 +547,22 @@ def _on_shown(self:Painted, message, buffers): # a view was opened: what it kept
 
 @patch
 def _on_learn(self:Labeller, message, buffers):
-    self.widget.said = f'learnt in {self.learn():.2f} s'
+    if message.get('live') and self.network is not None: self.widget.said = 'the network stands: T trains it on the new strokes as well, L goes back to the layer'
+    elif message.get('live') and len(self._classes()) < 2: self.widget.said = 'paint a second class: then it fills in the rest'
+    else:
+        self.widget.said = f'learnt in {self.learn():.2f} s'
+        self._show()
+
+@patch
+def _classes(self:Labeller):
+    "Ids that were painted so far, without void."
+    return {int(c) for i in self.touched for c in np.unique(self.painted(i))}-{UNPAINTED, self.labels.void}
+
+@patch
+def _on_train(self:Labeller, message, buffers):
+    def say(*words): self.widget.said = ' '.join(map(str, words))
+    told = self.train(_minutes, say=say, progress=False, cbs=[EpochLines(say)])
+    self.widget.said = f"trained for {told['seconds']/60:.1f} minutes: its masks stand now"
     self._show()
 
 @patch

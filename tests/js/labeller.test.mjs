@@ -66,8 +66,17 @@ test('a region ends where it is another class, and does not go round the edge', 
   const map = grid('1101', '0011', '1101')
   assert.deepEqual(l.region(4, 3, 0, q => map[q] === 1).sort((a, b) => a - b), [0, 1])
   assert.deepEqual(l.region(4, 3, 3, q => map[q] === 1).sort((a, b) => a - b), [3, 6, 7, 11])
-  const rgba = Uint8ClampedArray.from([9, 9, 9, 255, 12, 12, 12, 255, 99, 99, 99, 255])
-  assert.deepEqual([0, 1, 2].map(l.alike(rgba)(0)), [true, true, false])
+})
+
+test('superpixels keep to the edges of the picture, cover it, and are about as wide as asked', () => {
+  const w = 60, h = 40, data = new Uint8ClampedArray(4 * w * h), bright = p => p % w >= 23 + Math.floor(p / w) % 3
+  for (let p = 0; p < w * h; p++) data.fill(bright(p) ? 200 : 40, 4 * p, 4 * p + 3)
+  const piece = l.superpixels(data, w, h, 10), sides = new Map(), sizes = new Map()
+  piece.forEach((k, p) => { sides.set(k, (sides.get(k) ?? new Set()).add(bright(p))); sizes.set(k, (sizes.get(k) ?? 0) + 1) })
+  assert.ok([...sides.values()].every(s => s.size === 1)) // none lies on both sides
+  assert.ok(sizes.size >= 20 && sizes.size <= 24, `${sizes.size} pieces`)
+  assert.equal([...sizes.values()].reduce((a, b) => a + b), w * h)
+  assert.equal(new Set(l.superpixels(data, w, h, 500)).size, 1) // wider than the picture: one
 })
 
 test('undo and redo go all the way back and forth, and a new stroke forgets what was undone', () => {
