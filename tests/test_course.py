@@ -85,4 +85,4 @@ def test_every_chapter_has_exercises(): assert [p.name for p in NAMED] == [p.nam
 def test_a_name_that_is_none_is_answered_with_the_choices():
     from pixseg.course import check
     with pytest.raises(PixsegError, match='choose from labels.1'): check('labels.77', 1)
-    with pytest.raises(PixsegError, match="no exercises for 'label'"): check('label.1', 1)
+    with pytest.raises(PixsegError, match="no exercises for 'lable'"): check('lable.1', 1)

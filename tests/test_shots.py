@@ -9,9 +9,11 @@ from test_viewer import browser, lab, notebook, open_page, pytestmark # noqa: F4
 SHOTS = os.environ.get('PIXSEG_SHOTS')
 TRAIN = """
 import os
+import numpy as np
 import torch
 from functools import partial
-from pixseg import FeatureExplorer, MaskBrowser, PredictApp, TrainMonitor, UNet, confidence, draw_street, draw_streets, load_model, save_model, seg_dls, seg_learner
+from pixseg import CAMVID, FeatureExplorer, Labeller, MaskBrowser, PredictApp, TrainMonitor, UNet, confidence, draw_street, draw_streets, load_model, save_model, seg_dls, seg_learner
+from pixseg.course import scene
 torch.manual_seed(0)
 dls = seg_dls(draw_streets('streets', train=160, val=20, test=4), crop=(64, 96), bs=8, device='cpu')
 learn = seg_learner(dls, UNet(dls.labels.n))
@@ -24,8 +26,14 @@ CELLS = dict(
     viewer="MaskBrowser([o for o,_ in streets], partial(confidence, net), [o for _,o in streets], labels=net.labels, names=[f'street {i}' for i in range(4)])",
     monitor='monitor',
     explorer='FeatureExplorer(net, *streets[0])',
+    labeller='''lab = Labeller([scene()[0], *[draw_street(s)[0] for s in range(2001, 2006)]], CAMVID, 'strokes')
+for name,(top,left,height,width) in {'Sky':(12, 50, 2, 25), 'Building':(12, 108, 2, 16), 'Tree':(26, 28, 2, 20), 'Road':(80, 40, 2, 50), 'Sidewalk':(72, 108, 2, 8),
+        'Car':(55, 66, 2, 10), 'Pole':(20, 92, 20, 2), 'Sign':(38, 12, 2, 8), 'Fence':(57, 108, 2, 10), 'Pedestrian':(49, 9, 2, 4), 'Cyclist':(50, 27, 2, 4)}.items():
+    lab.paint(0, np.full((height, width), CAMVID[name], np.uint8), top, left)
+lab.learn()
+lab''',
     predict_app="app = PredictApp(net, {'a street':streets[0][0]})\napp.pick.value = 'a street'\napp")
-SIGN = dict(viewer='.pv-canvas', monitor='svg[aria-label^="training loss"]', explorer='.px-explorer .sheet img', predict_app='.pv-canvas')
+SIGN = dict(viewer='.pv-canvas', monitor='svg[aria-label^="training loss"]', explorer='.px-explorer .sheet img', labeller='.pl-canvas', predict_app='.pv-canvas')
 
 
 @pytest.mark.skipif(not SHOTS, reason='asked for by PIXSEG_SHOTS, the folder to write to')

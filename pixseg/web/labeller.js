@@ -8,7 +8,7 @@
 //   2  History and Kept                                      4  Editor: tools, keys, the model
 //
 // What needs no browser is exported by name, and tested without one (tests/js).
-import { asBytes, Box, button, clamp, css, decodePhoto, inflate, make, setAttr, setText } from './viewer.js'
+import { asBytes, Box, button, clamp, css, decodePhoto, inflate, make, roomAround, setAttr, setText } from './viewer.js'
 
 // ------------------------------------------------------------------------------------------------------ 1 pixels
 
@@ -188,8 +188,14 @@ class Easel {
     this.request = 0
     this.watch = new ResizeObserver(() => this.resize())
     this.watch.observe(e.stage)
+    this.again = () => this.resize()
+    window.addEventListener('resize', this.again) // a lower window leaves the stage as wide as it was
   }
-  close() { this.watch.disconnect(); cancelAnimationFrame(this.request) }
+  close() {
+    this.watch.disconnect()
+    window.removeEventListener('resize', this.again)
+    cancelAnimationFrame(this.request)
+  }
 
   show(frame) {
     const { width: w, height: h } = frame, fresh = !this.frame || !this.box.holds(w, h)
@@ -281,8 +287,10 @@ class Easel {
   resize() {
     const { e, box } = this, wide = e.stage.clientWidth, dpr = window.devicePixelRatio || 1
     if (!wide) return
-    box.stage(wide)
+    const around = e.root.offsetHeight - e.main.offsetHeight + e.side.offsetHeight - e.stage.offsetHeight // toolbars, and what is told
+    box.stage(wide, clamp(roomAround(e.root) - around, 160, 900))
     e.stage.style.height = box.high + 'px'
+    e.list.style.maxHeight = `${Math.max(e.side.offsetHeight, 190)}px`
     e.canvas.width = Math.round(wide * dpr)
     e.canvas.height = Math.round(box.high * dpr)
     box.dpr = e.canvas.width / wide
@@ -353,9 +361,10 @@ function build(meta, act) {
   e.classes = meta.labels.map((name, id) => make('button', { type: 'button', role: 'radio', class: 'pv-class', title: name, onclick: () => act.set({ label: id, ...act.painter() }) },
     make('span', { class: 'pv-swatch', style: `background: ${css(meta.colors[id])}` }), make('span', { class: 'pv-label' }, name),
     make('span', { class: 'pv-number' }, id < 10 ? String((id + 1) % 10) : '')))
-  const list = make('ul', { role: 'radiogroup', 'aria-label': 'Class to paint' }, ...e.classes.map(c => make('li', { role: 'none' }, c)))
-  e.root = make('div', { class: 'pv pl' }, top, bar, make('div', { class: 'pv-main' }, make('div', { class: 'pv-left-side' }, e.stage, e.say),
-    make('div', { class: 'pv-classes pl-classes' }, list)))
+  e.list = make('ul', { role: 'radiogroup', 'aria-label': 'Class to paint' }, ...e.classes.map(c => make('li', { role: 'none' }, c)))
+  e.side = make('div', { class: 'pv-left-side' }, e.stage, e.say)
+  e.main = make('div', { class: 'pv-main' }, e.side, make('div', { class: 'pv-classes' }, e.list))
+  e.root = make('div', { class: 'pv pl' }, top, bar, e.main)
   return e
 }
 

@@ -338,7 +338,7 @@ def unsure_places(
     "Where to paint next in one photograph: the middles of the discs that are least sure, none inside another."
     size = size or max(3, round(min(conf.shape)/12))
     doubt = torch.from_numpy(1-np.asarray(conf, np.float32))[None,None]
-    doubt = F.avg_pool2d(doubt, size | 1, 1, (size | 1)//2, count_include_pad=False)[0,0].numpy()
+    doubt = F.avg_pool2d(doubt, size | 1, 1, (size | 1)//2)[0,0].numpy() # beyond the edge all is sure: there is nothing to paint
     rows,cols = np.ogrid[:conf.shape[0],:conf.shape[1]]
     found = []
     while len(found) < n:

@@ -62,6 +62,19 @@ function canvas(width, height) {
   return c
 }
 
+// How high something may be: as high as what scrolls around it. A notebook's output may scroll, too, but is as high as what
+// is in it: it shrinks when that is taken out of the flow, which a true frame does not.
+export function roomAround(root) {
+  const { position } = root.style
+  let up = root.parentElement
+  root.style.position = 'absolute'
+  while (up && !(/auto|scroll/.test(getComputedStyle(up).overflowY) && up.clientHeight > 400)) up = up.parentElement
+  const inner = up && up !== document.body && up !== document.documentElement ? up.clientHeight : 0
+  root.style.position = position
+  const framed = window !== window.parent // Colab's frames are as high as what is in them
+  return Math.max(420, (inner || (framed ? screen.availHeight - 160 : window.innerHeight)) - 40)
+}
+
 // ------------------------------------------------------------------------------------------ 2 the store of bytes
 
 // What a frame at a step is made of: keys of the store.
@@ -482,14 +495,7 @@ class Stage {
     setAttr(e.curtain, 'aria-valuenow', Math.round(100 * state.curtain))
   }
 
-  room(root) { // how high the viewer may be: as asked for, or as high as what scrolls around it
-    if (this.height) return this.height
-    let up = root.parentElement
-    while (up && !(/auto|scroll/.test(getComputedStyle(up).overflowY) && up.clientHeight > 400)) up = up.parentElement
-    const framed = window !== window.parent // Colab's frames are as high as what is in them
-    return Math.max(420, (up?.clientHeight && up !== document.body && up !== document.documentElement ? up.clientHeight
-      : framed ? screen.availHeight - 160 : window.innerHeight) - 40)
-  }
+  room(root) { return this.height || roomAround(root) } // how high the viewer may be: as asked for, or as there is room
   resize() {
     const { e, box } = this, wide = e.stage.clientWidth, dpr = window.devicePixelRatio || 1
     if (!wide) return
