@@ -490,6 +490,28 @@ def test_it_fits_and_shows_what_the_model_fills_in(browser, lab, tmp_path, width
     if where := os.environ.get('PIXSEG_SHOTS'): page.screenshot(path=str(Path(where)/f'labeller_{scheme}_{width}.png'))
 
 
+@pytest.mark.parametrize('size', [(1280, 720), (1100, 600)])
+def test_the_whole_window_is_in_sight(browser, lab, tmp_path, size):
+    "Toolbars, photograph, what is told and the classes fit a laptop's window; a high photograph as well as a wide one."
+    tall = Labeller([np.ascontiguousarray(o.transpose(1, 0, 2)) for o in lab.photos], CAMVID, None)
+    for owner in (lab, tall):
+        page = open_editor(browser, owner, tmp_path, context=browser.new_context(viewport=dict(width=size[0], height=size[1])))
+        r = page.locator('.pl').bounding_box()
+        assert r['y'] >= 0 and r['y']+r['height'] <= size[1], r
+        assert page.locator('.pl-canvas').bounding_box()['height'] > .4*size[1]
+        for o in ('[role=status]', '.pv-class >> nth=-1'): assert page.locator(f'.pl {o}').count() == 1
+        assert page.trouble == []
+
+
+def test_an_output_as_high_as_its_content_is_no_frame(browser, lab, tmp_path):
+    "JupyterLab's outputs may scroll, so a window that took their height for its room shrank to the least."
+    page = open_editor(browser, lab, tmp_path)
+    high = page.locator('.pl').bounding_box()['height']
+    page.evaluate("() => { const e = document.querySelector('.pl'), o = document.createElement('div'); o.style.overflowX = 'auto'; e.before(o); o.append(e); window.dispatchEvent(new Event('resize')) }")
+    settled(page)
+    assert abs(page.locator('.pl').bounding_box()['height']-high) < 3 and high > 600
+
+
 def test_python_and_browser_share_the_state(browser, lab, tmp_path):
     assert isinstance(lab.widget, LabelView) and set(STATE) <= set(LabelView.class_trait_names(sync=True))
     page = open_editor(browser, lab, tmp_path)
