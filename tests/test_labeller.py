@@ -475,6 +475,23 @@ def test_names_roles_and_words_for_a_screen_reader(browser, streets, tmp_path):
     page.locator('.pl-canvas').focus()
     page.keyboard.press(']')
     assert page.locator('[role=status]').inner_text() == f'brush {lab.widget.size} pixels'
+    page.keyboard.press('Tab') # the whole list of classes is one stop, as radio buttons are
+    page.keyboard.press('ArrowDown')
+    assert page.evaluate('document.activeElement.title') == 'Sidewalk' and page.get_by_role('radio', name='Sidewalk').get_attribute('aria-checked') == 'true'
+    assert page.locator('[role=radio][tabindex="0"]').count() == 1
+
+
+def test_a_hundred_and_fifty_classes(browser, streets, tmp_path):
+    names = [f'{a}{b} thing' for a in ('oak', 'elm', 'ash', 'fir', 'yew') for b in range(30)]
+    ed = MaskEditor(streets[0][0], labels=names)
+    page = open_editor(browser, ed, tmp_path)
+    r = page.locator('.pl').bounding_box()
+    assert r['height'] < 900
+    page.get_by_label('Find a class').fill('fir2')
+    assert page.get_by_role('radio').count() == 11
+    page.get_by_role('radio', name='fir22 thing').click()
+    settled(page)
+    assert ed.widget.label == names.index('fir22 thing') and page.trouble == []
 
 
 @pytest.mark.parametrize('width', [1280, 700])

@@ -363,7 +363,9 @@ function build(meta, act) {
     make('span', { class: 'pv-number' }, id < 10 ? String((id + 1) % 10) : '')))
   e.list = make('ul', { role: 'radiogroup', 'aria-label': 'Class to paint' }, ...e.classes.map(c => make('li', { role: 'none' }, c)))
   e.side = make('div', { class: 'pv-left-side' }, e.stage, e.say)
-  e.main = make('div', { class: 'pv-main' }, e.side, make('div', { class: 'pv-classes' }, e.list))
+  const find = meta.labels.length >= 25 && make('input', { type: 'search', class: 'pv-find', placeholder: 'find a class', 'aria-label': 'Find a class',
+    oninput: event => act.find(event.target.value) })
+  e.main = make('div', { class: 'pv-main' }, e.side, make('div', { class: 'pv-classes' }, find || null, e.list))
   e.root = make('div', { class: 'pv pl' }, top, bar, e.main)
   return e
 }
@@ -421,7 +423,7 @@ class Editor {
     setText(e.name, meta.names[i])
     setText(e.place, left > 1 ? `${i + 1} of ${left}` : '')
     for (const [k, b] of Object.entries(e.tools)) setAttr(b, 'aria-pressed', k === state.tool)
-    e.classes.forEach((b, id) => setAttr(b, 'aria-checked', id === state.label))
+    e.classes.forEach((b, id) => { setAttr(b, 'aria-checked', id === state.label); b.tabIndex = id === state.label ? 0 : -1 }) // one stop for Tab
     setAttr(e.unsure, 'aria-pressed', state.unsure)
     setAttr(e.live, 'aria-pressed', state.live)
     setAttr(e.seek, 'aria-disabled', !this.frame?.places.length)
@@ -439,6 +441,17 @@ class Editor {
     return this.histories.get(i)
   }
   help() { this.e.keys.hidden = !this.e.keys.hidden }
+  find(text) { // show the classes with these letters in their names
+    const letters = text.trim().toLowerCase()
+    this.e.classes.forEach((b, id) => { b.parentElement.hidden = !this.meta.labels[id].toLowerCase().includes(letters) })
+  }
+  choose(by) { // the class so many places on in the list, which gets the focus
+    const there = [...this.meta.labels.keys()].filter(id => !this.e.classes[id].parentElement.hidden), k = there.indexOf(this.state.label)
+    const id = there[clamp(k + by, 0, there.length - 1)]
+    if (id == null) return
+    this.set({ label: id, ...this.painter() })
+    this.e.classes[id].focus()
+  }
   zoom(by) { this.easel.zoom(by) }
   go(by) {
     const to = clamp(this.model.get('index') + by, 0, this.meta.names.length - 1)
@@ -682,14 +695,14 @@ class Editor {
   }
   key(event) {
     const inside = event.composedPath()[0], { labels } = this.meta, k = event.key, ctrl = event.ctrlKey || event.metaKey
-    if (inside.tagName === 'SELECT' || event.altKey) return
-    const slides = inside.tagName === 'INPUT', stage = inside === this.e.canvas
+    if (inside.tagName === 'SELECT' || inside.type === 'search' || event.altKey) return
+    const slides = inside.tagName === 'INPUT', stage = inside === this.e.canvas, radio = inside.getAttribute?.('role') === 'radio'
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
     const cls = id => { if (id >= 0 && id < labels.length) { this.set({ label: id, ...this.painter() }); this.say(labels[id]) } }
     const tools = { b: 'brush', e: 'erase', p: 'polygon', r: 'region', x: 'superpixel' }, asks = { l: 'learn', n: 'next', s: 'save', t: 'train' }, low = k.toLowerCase()
     let f = null
     if (ctrl) f = low === 'z' ? () => event.shiftKey ? this.redo() : this.undo() : low === 'y' ? () => this.redo() : arrows[k] && stage ? () => this.arrow(...arrows[k], event) : null
-    else if (arrows[k]) f = stage ? () => this.arrow(...arrows[k], event) : null
+    else if (arrows[k]) f = stage ? () => this.arrow(...arrows[k], event) : radio ? () => this.choose(arrows[k][0] + arrows[k][1]) : null
     else if (k === 'Enter') f = stage ? () => this.enter() : null
     else if (k === ' ') f = stage ? () => { this.space = true } : null
     else if (/^\d$/.test(k)) f = () => cls((+k + 9) % 10)
