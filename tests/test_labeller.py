@@ -255,7 +255,7 @@ OPEN = """async ([js, state]) => {
 }"""
 
 
-STATE = 'index tool label size only opacity hint live said _meta _frame _counts'.split()
+STATE = 'index tool label size only opacity hint live said _meta _photo _frame _counts'.split()
 
 
 def coded(o):
@@ -265,7 +265,7 @@ def coded(o):
 
 class Kernel:
     "What stands for a kernel: the page's messages go to `owner`, and come back as a widget's would."
-    def __init__(self): self.owner,self.out,self.changed = None,[],{}
+    def __init__(self): self.owner,self.out,self.changed,self.log = None,[],{},[] # log: names of what was sent to the browser
 
     def serve(self, owner):
         self.owner = owner
@@ -281,6 +281,7 @@ class Kernel:
         for k,v in m.get('set', {}).items(): setattr(self.owner.widget, k, v)
         for k in m.get('set', {}): self.changed.pop(k, None)
         if 'message' in m: self.owner._hear(m['message'], [base64.b64decode(b) for b in m['buffers']])
+        self.log += self.changed
         return json.dumps(dict(messages=self.out, state={k:coded(v) for k,v in self.changed.items()}))
 
 
@@ -431,6 +432,8 @@ def test_superpixels_places_and_learning_by_itself(browser, streets, tmp_path):
     assert (lab.painted(0) == before).all()
     page.keyboard.press('v'); settled(page)
     assert not lab.widget.live and page.get_by_role('button', name='Live').get_attribute('aria-pressed') == 'false'
+    sent = [k for k in page.kernel.log if k == '_photo']
+    assert sent == [] and page.kernel.log.count('_frame') >= 1 # the photograph went once, at the start
     lab.weights = None
     page.get_by_role('button', name='Brush').click()
     drag(page, (20, 80), (100, 80))

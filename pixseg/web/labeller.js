@@ -594,15 +594,17 @@ class Editor {
     try { f(this.model); this.away = false } catch { this.away = true }
   }
   async take() { // the frame that the model holds
-    const f = this.model.get('_frame'), ticket = this.ticket = {}
+    const f = this.model.get('_frame'), p = this.model.get('_photo'), ticket = this.ticket = {}
+    if (p.index !== f.index) return // the other half is on its way
     if (this.late = !!this.stroke) return // not under the brush
     const open = async v => v && asBytes(v).length ? inflate(asBytes(v)) : null
-    const [photo, mask, hint, conf] = await Promise.all([decodePhoto(asBytes(f.photo)), open(f.mask), open(f.hint), open(f.conf)])
+    const known = this.frame?.index === f.index && this.frame.photo // decoded before
+    const [photo, mask, hint, conf] = await Promise.all([known || decodePhoto(asBytes(p.jpeg)), open(f.mask), open(f.hint), open(f.conf)])
     if (ticket !== this.ticket) return // a newer one is on its way
     if (this.stroke) { this.late = true; return }
     const { index, width, height } = f
     for (const s of this.kept.of(index)) put(mask, width, s.box, unpackRuns(s.runs, s.box[2] * s.box[3])) // under way
-    let data
+    let data // of the photograph at the size that was asked for last
     const pixels = (w, h) => { // of the photograph, at that size
       const g = plate(w, h).getContext('2d')
       if (data?.length !== 4 * w * h) { g.drawImage(photo, 0, 0, w, h); data = g.getImageData(0, 0, w, h).data }
@@ -616,7 +618,7 @@ class Editor {
   hear() {
     const { model } = this
     this.heard = Object.fromEntries(SHARED.map(k => [`change:${k}`, () => { this.state[k] = model.get(k); this.controls(); this.easel.draw() }]))
-    this.heard['change:_frame'] = () => this.take()
+    this.heard['change:_frame'] = this.heard['change:_photo'] = () => this.take()
     this.heard['change:said'] = () => this.say(model.get('said'))
     this.heard['msg:custom'] = message => {
       if (message.seq) this.kept.drop(message.seq)

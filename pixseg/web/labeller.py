@@ -174,7 +174,6 @@ class Painted(Shown):
         self.names = unique_names(names)
         self._strokes:dict[int,np.ndarray] = {}
         self._last:tuple = (None, None)
-        self._photo:tuple = (None, b'') # the last one as JPEG
         self._same_classes()
 
     def img(self, i:int)->np.ndarray: # uint8 `(H,W,3)`
@@ -452,7 +451,7 @@ class LabelView(anywidget.AnyWidget):
     opacity = Float(0.6, min=0, max=1, help='share of class colour in strokes').tag(sync=True)
     hint = Float(0.35, min=0, max=1, help='share of class colour in what the model fills in').tag(sync=True)
     said = Unicode('', help='the last word of the kernel').tag(sync=True)
-    _meta,_frame = Dict().tag(sync=True),Dict().tag(sync=True)
+    _meta,_photo,_frame = (Dict().tag(sync=True) for _ in range(3)) # names and colours; a photograph, sent once; what is painted and filled in
     _counts = List().tag(sync=True) # painted pixels of each photograph
     _esm,_js,_css = (Unicode().tag(sync=True) for _ in range(3))
 
@@ -490,7 +489,7 @@ def _view(self:Painted, **state):
     key = '\n'.join([str(place.absolute()) if place else uuid.uuid4().hex, *self.names, *labels.names, *[self._note(0)]*(len(self) == 1)])
     meta = dict(names=self.names, labels=labels.names, colors=[list(map(int, o)) for o in labels.colors], void=labels.void, blank=self.blank,
                 learns=hasattr(self, 'learn'), saves=place is not None, minutes=_minutes, key=hashlib.sha1(key.encode()).hexdigest()[:16])
-    view = LabelView(_meta=meta, _frame=self._frame(0), _counts=self._counts(), _esm=read_script('loader.js'), _js=editor_script(),
+    view = LabelView(_meta=meta, _photo=dict(index=0, jpeg=_jpeg(self.img(0))), _frame=self._frame(0), _counts=self._counts(), _esm=read_script('loader.js'), _js=editor_script(),
                      _css=read_script('viewer.css')+read_script('labeller.css'), **state)
     view.on_msg(lambda _, message, buffers: self._hear(message, buffers))
     view.observe(lambda change: self._show(), 'index')
@@ -503,12 +502,10 @@ def _counts(self:Painted):
 
 @patch
 def _frame(self:Painted, i):
-    "Photograph `i` and what is painted on it, for the browser."
+    "What is painted on photograph `i`, and what is filled in, for the browser."
     mask,(hint,conf) = self.painted(i),self._hints(i)
-    if self._photo[0] != i: self._photo = i,_jpeg(self.img(i))
-    return dict(index=i, height=mask.shape[0], width=mask.shape[1], photo=self._photo[1], mask=_deflate(mask),
-                hint=b'' if hint is None else _deflate(hint), conf=b'' if conf is None else _deflate((conf*255).round()),
-                places=[] if conf is None else [(c, r) for r,c in unsure_places(conf)]) # x before y, as in a browser
+    return dict(index=i, height=mask.shape[0], width=mask.shape[1], mask=_deflate(mask), hint=b'' if hint is None else _deflate(hint),
+                conf=b'' if conf is None else _deflate((conf*255).round()), places=[] if conf is None else [(c, r) for r,c in unsure_places(conf)]) # x before y, as in a browser
 
 @patch
 def _hints(self:Painted, i): return None,None # nobody fills in
@@ -522,7 +519,10 @@ def _show(self:Painted):
     "Send the photograph that the state names."
     i = self.widget.index
     if not 0 <= i < len(self): raise PixsegError(f"no photograph {i}: there are 0..{len(self)-1}")
-    self.widget._frame = self._frame(i)
+    frame = self._frame(i)
+    with self.widget.hold_sync(): # one message; the photograph goes once, however often it is learnt from
+        if self.widget._photo['index'] != i: self.widget._photo = dict(index=i, jpeg=_jpeg(self.img(i)))
+        self.widget._frame = frame
 
 # %% ../../nbs/web/labeller.ipynb #1cefe678
 @patch
@@ -542,7 +542,7 @@ def _on_stroke(self:Painted, message, buffers):
 
 @patch
 def _on_shown(self:Painted, message, buffers): # a view was opened: what it kept has been sent before
-    self.widget._frame = self._frame(self.widget.index)
+    self._show()
     self.widget._counts = self._counts()
 
 @patch
