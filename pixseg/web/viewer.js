@@ -5,9 +5,9 @@
 // does - opacity, classes, curtain, zoom, hover, next - happens in this file, so it goes on while a cell is running
 // and in a page saved to disk, where `model` is a plain object with the same five methods.
 //
-//   1  small helpers                  4  the order of the frames      7  Stage: pan, zoom, hover, curtain, drawing
-//   2  the store of bytes             5  geometry                     8  Readout, Filmstrip, Keys, Panel
-//   3  layers: masks as pixels        6  the controls                 9  Viewer: what changes what, and the model
+//   1  small helpers                  4  the order of the frames,     7  Stage: pan, zoom, hover, curtain, drawing
+//   2  the store of bytes                what is counted in them      8  Readout, Filmstrip, Keys, Panel, Overview
+//   3  layers: masks as pixels        5  geometry, 6 the controls     9  Viewer: what changes what, and the model
 //
 // What needs no browser is exported by name, and tested without one (tests/js).
 
@@ -173,11 +173,16 @@ export function shares(mask) {
 }
 
 // The layers that a view lays over the photograph, and whether that is grey.
-export const LAYERS = { prediction: ['pred'], truth: ['truth'], curtain: ['pred', 'truth'], errors: ['errors'], confidence: ['confidence'] }
-const isGrey = view => view === 'errors' || view === 'confidence'
+export const LAYERS = { prediction: ['pred'], truth: ['truth'], curtain: ['pred', 'truth'], errors: ['errors'], confidence: ['confidence'], lit: ['lit'] }
+const isGrey = view => ['errors', 'confidence', 'lit'].includes(view)
+
+// The view that is seen: pixels of one kind are lit, or the view that was chosen.
+export const seen = ({ view, pair }) => pair >= 0 ? 'lit' : view
+
+const LIT = [255, 214, 0] // yellow: no photograph made grey has it, and every eye sees it
 
 // What a layer says of pixel p, as a colour of `lookup`; 0 is nothing. None where the frame has no such thing.
-export function painter(layer, { pred, truth, conf }, meta, { palette, off }) {
+export function painter(layer, { pred, truth, conf }, meta, { palette, off, pair }) {
   const on = id => !off.has(id), void_ = meta.void ?? -1
   if (layer === 'pred' || layer === 'truth') {
     const colors = lookup(meta.palettes[palette], on), mask = layer === 'pred' ? pred : truth
@@ -186,6 +191,10 @@ export function painter(layer, { pred, truth, conf }, meta, { palette, off }) {
   if (layer === 'confidence') {
     const heat = lookup(meta.heat)
     return conf && (p => on(pred[p]) ? heat[255 - conf[p]] : 0)
+  }
+  if (layer === 'lit') {
+    const n = meta.labels.length, t = Math.floor(pair / n), q = pair % n, [lit] = lookup([LIT])
+    return truth && (p => truth[p] === t && pred[p] === q ? lit : 0)
   }
   const [right, wrong, unjudged] = lookup(meta.errors.colors), shown = Array.from({ length: 256 }, (_, id) => on(id))
   return truth && (p => truth[p] === void_ ? (shown[truth[p]] ? unjudged : 0)
@@ -225,24 +234,107 @@ export class Ranking {
     this.columns = columns
     this.sort('given', null)
   }
-  sort(by, bytes) {
-    const { names } = this, score = scoreOf(by)
+  // `most`: how much a frame has of what is looked for, most first, whatever the order; `left`: whether a filter leaves it.
+  sort(by, bytes, { most = null, left = null } = {}) {
+    const { names } = this, score = most ? null : scoreOf(by)
     this.table = bytes?.length ? new Float32Array(bytes.slice().buffer) : null
-    this.order = [...names.keys()] // place -> frame
-    if (by === 'name') this.order.sort((a, b) => names[a] < names[b] ? -1 : names[a] > names[b] ? 1 : a - b)
-    if (score) this.order.sort((a, b) => {
+    this.all = [...names.keys()]
+    if (most) this.all.sort((a, b) => most(b) - most(a) || a - b)
+    else if (by === 'name') this.all.sort((a, b) => names[a] < names[b] ? -1 : names[a] > names[b] ? 1 : a - b)
+    else if (score) this.all.sort((a, b) => {
       const x = this.cell(a, score), y = this.cell(b, score)
       return Number(isNaN(x)) - Number(isNaN(y)) || x - y || a - b // two infinities: nan, so by number
     })
+    this.order = left ? this.all.filter(left) : this.all // place -> frame
     this.place = new Map(this.order.map((i, k) => [i, k])) // frame -> place
-    this.uncounted = !!score && this.order.some(i => this.cell(i, score) === Infinity)
+    this.uncounted = !!score && this.all.some(i => this.cell(i, score) === Infinity)
   }
   cell(i, column) {
     const c = this.columns.indexOf(column)
     return this.table && c >= 0 ? this.table[i * this.columns.length + c] : NaN
   }
-  from(i, by) { return this.order[clamp(this.place.get(i) + by, 0, this.order.length - 1)] } // so many places on, or the last
+  from(i, by) { // so many places on, or the last; a frame that is not left stands between its neighbours
+    const { all, order } = this
+    if (!order.length) return i
+    const rank = new Map(all.map((o, k) => [o, k])), next = order.findIndex(o => rank.get(o) > rank.get(i))
+    const k = this.place.get(i) ?? (next < 0 ? order.length : next) - (by > 0 ? 1 : 0)
+    return order[clamp(k + by, 0, order.length - 1)]
+  }
+  at(i) { return this.place.has(i) ? `${this.place.get(i) + 1} of ${this.order.length}` : `not among ${this.order.length}` }
   around(i) { return [1, 2, -1].map(d => this.order[this.place.get(i) + d]).filter(k => k != null) } // likely the next
+}
+
+// What Python has counted in the frames of a step: pixels of every pair of true and predicted class that occurs. It counts
+// all pixels of the masks, also of those that are sent thinned. `flat`: sizes, pairs (true * n + predicted), pixels.
+export class Counts {
+  constructor(flat, frames, n) {
+    this.n = n
+    this.frames = frames
+    this.sizes = flat.subarray(0, frames) // -1: not counted yet, -2: failed
+    this.starts = [frames]
+    for (const size of this.sizes) this.starts.push(this.starts.at(-1) + Math.max(size, 0))
+    this.flat = flat
+    this.pairs = this.starts[frames] - frames
+    this.counted = this.sizes.filter(o => o >= 0).length
+    this.waiting = this.sizes.includes(-1)
+  }
+  each(i, f) { for (let k = this.starts[i]; k < this.starts[i + 1]; k++) f(this.flat[k], this.flat[k + this.pairs]) }
+  at(i, pair) {
+    let pixels = 0
+    this.each(i, (o, count) => { if (o === pair) pixels = count })
+    return pixels
+  }
+  having(pair) { return [...Array(this.frames).keys()].filter(i => this.at(i, pair)).length } // frames
+  has(i, id) { // whether the class is there, in truth or prediction
+    let found = false
+    this.each(i, o => { found ||= Math.floor(o / this.n) === id || o % this.n === id })
+    return found
+  }
+  total() { // all frames together
+    const sum = new Float64Array(this.n ** 2)
+    for (let i = 0; i < this.frames; i++) this.each(i, (o, count) => { sum[o] += count })
+    return sum
+  }
+}
+
+// What follows from a table of pixels, rows true, columns predicted: as `MaskBrowser.totals`. Void has no row, and no IoU.
+export function totals(table, n, void_) {
+  const rows = new Float64Array(n), columns = new Float64Array(n)
+  table.forEach((count, o) => { rows[Math.floor(o / n)] += count; columns[o % n] += count })
+  const right = [...Array(n).keys()].map(id => table[id * n + id])
+  const iou = right.map((o, id) => id === void_ ? NaN : o / (rows[id] + columns[id] - o)), known = iou.filter(o => !isNaN(o))
+  const sum = list => list.reduce((a, b) => a + b, 0), pixels = sum(rows)
+  return { rows, columns, iou, pixels, accuracy: sum(right) / pixels, meanIoU: sum(known) / known.length }
+}
+
+// Wrong pairs, largest first: by share of the true class, or by pixels.
+export function confusions(table, n, { rows }, by = 'share', most = 100) {
+  const found = []
+  table.forEach((pixels, pair) => {
+    const t = Math.floor(pair / n)
+    if (pixels && t !== pair % n) found.push({ pair, pixels, share: pixels / rows[t] })
+  })
+  return found.sort((a, b) => b[by] - a[by] || a.pair - b.pair).slice(0, most)
+}
+
+// A pair in words.
+export const pairName = (pair, labels) => {
+  const t = labels[Math.floor(pair / labels.length)], p = labels[pair % labels.length]
+  return t === p ? `${t} found as ${p}` : `${t} taken for ${p}`
+}
+
+// Whether a filter leaves a frame; null if it leaves all. `wish`: {name: letters, present: class or -1, marked: flagged only}.
+export function sieve({ name, present, marked, flagged }, names, counts) {
+  const letters = name.trim().toLowerCase(), asked = letters || present >= 0 || marked
+  return asked ? i => names[i].toLowerCase().includes(letters) && (!marked || flagged.has(i))
+    && (present < 0 || !!counts?.has(i, present)) : null
+}
+
+// The class that a text names: by its name, or as the only one with these letters; -1 for no text, NaN for none or several.
+export function classNamed(text, labels, void_) {
+  const wanted = text.trim().toLowerCase(), ids = [...labels.keys()].filter(id => id !== void_), low = id => labels[id].toLowerCase()
+  const exact = ids.filter(id => low(id) === wanted), near = exact.length ? exact : ids.filter(id => low(id).includes(wanted))
+  return !wanted ? -1 : near.length === 1 || exact.length ? near[0] : NaN
 }
 
 // ---------------------------------------------------------------------------------------------------- 5 geometry
@@ -295,8 +387,10 @@ export class Box {
 
 const HELP = [['← →', 'previous, next frame'], ['Home End', 'first, last'], ['Space', 'mask on or off'],
   ['[ ]', 'less, more opacity'], ['1 … 5', 'view'], ['S', 'only the class under the pointer, or all again'], ['F', 'flag this frame, or not'],
+  ['/', 'filter the frames'], ['A', 'all frames: scores and confusions'],
   ['+ − 0', 'zoom in, out, fit'], ['drag', 'pan, or move the curtain'], ['Ctrl wheel', 'zoom'],
-  ['Shift ← ↑ → ↓', 'read out pixel by pixel'], ['← ↑ → ↓', 'when zoomed in: look further along; frames by Page ↑ ↓'], ['↑ ↓', 'in the list of classes: go through it'], ['?', 'this list']]
+  ['Shift ← ↑ → ↓', 'read out pixel by pixel'], ['← ↑ → ↓', 'when zoomed in: look further along; frames by Page ↑ ↓'], ['↑ ↓', 'in the list of classes: go through it'],
+  ['Escape', 'end lit pixels, close what is open'], ['?', 'this list']]
 
 const TITLES = { prediction: 'What the network says', truth: 'What it should say',
   curtain: 'Prediction left of the line, truth right of it', errors: 'Where it is wrong',
@@ -313,7 +407,7 @@ function build(meta, act) {
   e.prev = icon('‹', 'Previous frame (left arrow)', () => act.go(-1))
   e.next = icon('›', 'Next frame (right arrow)', () => act.go(1))
   e.flag = icon('⚑', 'Flag this frame (F)', () => act.flag())
-  e.order = make('select', { 'aria-label': 'Order of the frames', onchange: () => act.arrange(e.order.value) })
+  e.order = make('select', { class: 'pv-order', 'aria-label': 'Order of the frames', onchange: () => act.arrange(e.order.value) })
   const groups = { given: 'as given', name: 'by name' }
   for (const [value, text] of Object.entries(groups)) e.order.append(make('option', { value }, text))
   if (meta.columns.length) {
@@ -321,12 +415,26 @@ function build(meta, act) {
     for (const c of meta.columns) worst.append(make('option', { value: 'worst ' + c }, c))
     e.order.append(worst)
   }
+  e.sought = make('option', { value: '', hidden: true })
+  e.order.append(e.sought)
   const alone = meta.names.length < 2 // nowhere to go, nothing to order
+  e.filter = button('Filter', 'Filter the frames (/)', () => act.filter(), { 'aria-expanded': false, hidden: alone })
+  e.open = button('All frames', 'Scores and confusions of all frames (A)', () => act.overview(), { 'aria-expanded': false, hidden: !meta.views.includes('errors') })
   const top = make('div', { class: 'pv-row' }, make('div', { class: 'pv-group', hidden: alone }, e.prev, e.next), e.name, e.place,
-    e.flag, e.score, make('label', { class: 'pv-field pv-end', hidden: alone }, 'Order', e.order))
+    e.flag, e.score, make('div', { class: 'pv-field pv-end' }, e.filter, e.open), make('label', { class: 'pv-field', hidden: alone }, 'Order', e.order))
+
+  const text = (label, more) => make('input', { class: 'pv-text-in', placeholder: label, 'aria-label': label, ...more })
+  e.byName = text('letters of the name', { type: 'search', oninput: () => act.sift({ name: e.byName.value }) })
+  e.byClass = text('class on it', { type: 'search', list: `pv-labels-${meta.key}`, title: 'Frames that have this class, true or predicted',
+    oninput: () => act.sift({ present: classNamed(e.byClass.value, meta.labels, meta.void) }) })
+  e.marked = button('⚑ only', 'Only flagged frames', () => act.sift({ marked: !act.state.marked }))
+  e.remain = make('span', { class: 'pv-dim', role: 'status' })
+  e.sieve = make('div', { class: 'pv-row pv-sieve', role: 'group', 'aria-label': 'Filter', hidden: true }, e.byName, e.byClass, e.marked,
+    button('clear', 'No filter', () => act.unsift(), { class: 'pv-button pv-small' }), e.remain,
+    make('datalist', { id: `pv-labels-${meta.key}` }, ...meta.labels.filter((_, id) => id !== meta.void).map(value => make('option', { value }))))
 
   e.views = Object.fromEntries(meta.views.map((v, k) => [v, button(v[0].toUpperCase() + v.slice(1),
-    `${TITLES[v]} (${k + 1})`, () => act.set({ view: v }), { 'aria-label': null })]))
+    `${TITLES[v]} (${k + 1})`, () => act.look(v), { 'aria-label': null })]))
   e.mask = icon('◐', 'Mask on or off (space)', () => act.set({ shown: !act.state.shown }))
   e.opacity = make('input', { type: 'range', min: 0, max: 1, step: 0.01, 'aria-label': 'Opacity of the mask',
     oninput: () => act.set({ opacity: +e.opacity.value, shown: true }) })
@@ -336,8 +444,8 @@ function build(meta, act) {
   e.help = icon('?', 'Keys (?)', () => act.help())
   e.zoom = make('span', { class: 'pv-number', title: 'Screen pixels for a pixel of the mask' })
   const zoom = make('div', { class: 'pv-group', role: 'group', 'aria-label': 'Zoom' },
-    icon('−', 'Zoom out (-)', () => act.zoom(1 / 1.5)), icon('+', 'Zoom in (+)', () => act.zoom(1.5)),
-    icon('⤢', 'Fit (0)', () => act.zoom(0)))
+    ...[['−', 'Zoom out (-)', 1 / 1.5], ['+', 'Zoom in (+)', 1.5], ['⤢', 'Fit (0)', 0]].map(([text, title, by]) =>
+      icon(text, title, () => act.zoom(by), { tabindex: -1 }))) // by key from everywhere: no stops for Tab
   const bar = make('div', { class: 'pv-row pv-bar' },
     make('div', { class: 'pv-group', role: 'group', 'aria-label': 'View' }, ...Object.values(e.views)),
     make('label', { class: 'pv-field' }, e.mask, make('span', { class: 'pv-word' }, 'Opacity'), e.opacity, e.percent),
@@ -370,7 +478,7 @@ function build(meta, act) {
   })
   e.head = make('span', { class: 'pv-iou pv-number' }, 'IoU')
   e.list = make('ul', {}, ...e.rows.map(r => r.row))
-  const classes = make('div', { class: 'pv-classes', role: 'group', 'aria-label': 'Classes' },
+  e.classes = make('div', { class: 'pv-classes', role: 'group', 'aria-label': 'Classes' },
     make('div', { class: 'pv-head' }, make('span', { class: 'pv-label' }, 'Classes'), e.all, e.none,
       make('span', { class: 'pv-number' }, 'share'), e.head), e.find, e.list)
 
@@ -382,10 +490,13 @@ function build(meta, act) {
   e.film = make('div', { class: 'pv-film' })
   e.strip = make('div', { class: 'pv-strip', role: 'group', 'aria-label': 'Frames' }, e.film)
   e.side = make('div', { class: 'pv-left-side' }, e.stage, e.read, e.steps)
-  e.main = make('div', { class: 'pv-main' }, e.side, classes)
+  e.sums = make('div', { class: 'pv-sums' })
+  e.matrix = make('div', { class: 'pv-matrix' })
+  e.whole = make('div', { class: 'pv-whole', role: 'group', 'aria-label': 'All frames', hidden: true }, e.sums, e.matrix)
+  e.main = make('div', { class: 'pv-main' }, e.side, e.classes, e.whole)
   e.root = make('div', { class: 'pv', role: 'group', 'aria-label': 'Mask viewer', tabindex: -1,
     'data-lm-suppress-shortcuts': 'true' }, // JupyterLab: these keys are ours, "m" must not turn the cell into text
-    top, bar, e.main, e.strip, e.live)
+    top, e.sieve, bar, e.main, e.strip, e.live)
   return e
 }
 
@@ -439,11 +550,11 @@ class Stage {
     const { frame, layers, state } = this
     if (frame) {
       const { width: w, height: h } = frame
-      for (const name of LAYERS[state.view]) {
+      for (const name of LAYERS[seen(state)]) {
         const color = painter(name, frame, this.meta, state)
         if (color) layers[name] = paint(layers[name], w, h, color)
       }
-      if (isGrey(state.view)) layers.grey ??= grey(frame.photo, w, h)
+      if (isGrey(seen(state))) layers.grey ??= grey(frame.photo, w, h)
     }
     this.moved()
     this.draw()
@@ -451,7 +562,7 @@ class Stage {
 
   draw() { this.request ||= requestAnimationFrame(() => { this.request = 0; this.drawNow() }) }
   drawNow() {
-    const { frame, layers, box, state } = this, g = this.e.canvas.getContext('2d'), { view } = state
+    const { frame, layers, box, state } = this, g = this.e.canvas.getContext('2d'), view = seen(state)
     g.setTransform(1, 0, 0, 1, 0, 0)
     g.clearRect(0, 0, this.e.canvas.width, this.e.canvas.height)
     this.placeCurtain()
@@ -462,7 +573,7 @@ class Stage {
     g.imageSmoothingEnabled = scale < 4 // near enough to count pixels, show pixels
     g.drawImage(isGrey(view) ? layers.grey : frame.photo, 0, 0, w, h)
     g.imageSmoothingEnabled = false // a mean of Road and Sky is not a class
-    g.globalAlpha = state.shown ? state.opacity : 0
+    g.globalAlpha = !state.shown ? 0 : view === 'lit' ? (1 + state.opacity) / 2 : state.opacity // few pixels: never faint
     const cut = view === 'curtain' ? state.curtain * w : w // the first layer left of it, the second right
     LAYERS[view].forEach((name, k) => {
       if (!layers[name]) return
@@ -475,7 +586,7 @@ class Stage {
     })
   }
   placeCurtain() {
-    const { e, box, frame, state } = this, on = state.view === 'curtain' && !!frame
+    const { e, box, frame, state } = this, on = seen(state) === 'curtain' && !!frame
     e.curtain.hidden = e.left.hidden = e.right.hidden = !on
     if (!on) return
     e.curtain.style.transform = `translateX(${box.x + state.curtain * frame.width * box.scale}px)`
@@ -496,8 +607,8 @@ class Stage {
     const around = e.root.offsetHeight - e.main.offsetHeight + e.side.offsetHeight - e.stage.offsetHeight // toolbars, read-out, thumbnails
     box.stage(wide, clamp(this.room(e.root) - around, 160, this.height || 620))
     e.stage.style.height = box.high + 'px'
-    const beside = e.side.offsetHeight - (e.list.offsetTop - e.side.offsetTop) // the classes end where the frame and what is told of it do
-    e.list.style.maxHeight = `${Math.max(beside, 190)}px`
+    const end = e.side.offsetTop + e.side.offsetHeight // the classes end where the frame and what is told of it do
+    for (const list of [e.list, e.matrix]) list.style.maxHeight = `${Math.max(end - list.offsetTop, 190)}px`
     e.canvas.width = Math.round(wide * dpr)
     e.canvas.height = Math.round(box.high * dpr)
     box.dpr = e.canvas.width / wide
@@ -537,7 +648,7 @@ class Stage {
   }
   classAt() { // the class that is seen at the pixel looked at
     const at = this.pixel()
-    return at && classSeen(this.frame, at, this.state)
+    return at && classSeen(this.frame, at, { ...this.state, view: seen(this.state) })
   }
   pull(event) { if (this.frame) this.slide(this.box.share(this.point(event).x)) }
 
@@ -547,12 +658,12 @@ class Stage {
       if (event.button || !this.frame) return
       canvas.setPointerCapture(event.pointerId)
       this.drag = { x: event.clientX - box.x, y: event.clientY - box.y, pan: box.held }
-      if (!box.held && this.state.view === 'curtain') this.pull(event)
+      if (!box.held && seen(this.state) === 'curtain') this.pull(event)
     })
     canvas.addEventListener('pointermove', event => {
       this.at = this.point(event)
       if (this.drag?.pan) { box.pan(event.clientX - this.drag.x, event.clientY - this.drag.y); this.placed() }
-      else if (this.drag && this.state.view === 'curtain') this.pull(event)
+      else if (this.drag && seen(this.state) === 'curtain') this.pull(event)
       this.moved()
     })
     canvas.addEventListener('pointerleave', () => { this.at = null; this.moved() })
@@ -638,7 +749,6 @@ class Filmstrip {
     this.thumbs = new Map() // frame -> button
     this.request = this.shelf = 0 // the strip's width
     e.strip.hidden = meta.names.length < 2
-    e.film.style.width = `${meta.names.length * THUMB}px`
     e.strip.addEventListener('scroll', () => this.draw())
     this.watch = new ResizeObserver(() => this.draw())
     this.watch.observe(e.strip)
@@ -653,18 +763,20 @@ class Filmstrip {
     this.e.film.replaceChildren()
   }
   follow() { // the frame that the reader went to
-    const { strip } = this.e, to = scrolledTo(this.ranking.place.get(this.state.index), strip.scrollLeft, this.width())
+    const { strip } = this.e, place = this.ranking.place.get(this.state.index)
+    const to = place == null ? strip.scrollLeft : scrolledTo(place, strip.scrollLeft, this.width())
     if (to !== strip.scrollLeft) strip.scrollLeft = to
     this.draw()
   }
   width() { return this.shelf = this.e.strip.clientWidth || this.shelf }
   draw() { this.request ||= requestAnimationFrame(() => { this.request = 0; this.drawNow() }) }
   drawNow() {
-    const { e, meta, state, store, ranking, thumbs } = this
-    const [first, last] = inSight(e.strip.scrollLeft, this.width(), meta.names.length), seen = ranking.order.slice(first, last + 1)
+    const { e, state, store, ranking, thumbs } = this
+    e.film.style.width = `${ranking.order.length * THUMB}px`
+    const [first, last] = inSight(e.strip.scrollLeft, this.width(), ranking.order.length), there = ranking.order.slice(first, last + 1)
     const score = scoreOf(state.order) ?? 'IoU'
-    for (const [i, b] of thumbs) if (!seen.includes(i)) { b.remove(); thumbs.delete(i) }
-    seen.forEach((i, k) => {
+    for (const [i, b] of thumbs) if (!there.includes(i)) { b.remove(); thumbs.delete(i) }
+    there.forEach((i, k) => {
       const b = thumbs.get(i) ?? this.add(i), v = ranking.cell(i, score)
       b.style.transform = `translateX(${(first + k) * THUMB}px)`
       setAttr(b, 'aria-current', i === state.index)
@@ -672,7 +784,7 @@ class Filmstrip {
       setText(b.lastChild, isFinite(v) ? v.toFixed(2) : '')
       this.paint(b, i)
     })
-    store.want('thumbs', seen.filter(i => !store.has(`photo/${i}`)).map(i => `thumb/${i}`))
+    store.want('thumbs', there.filter(i => !store.has(`photo/${i}`)).map(i => `thumb/${i}`))
   }
   add(i) {
     const name = this.meta.names[i], b = make('button', { type: 'button', class: 'pv-thumb', tabindex: -1, title: name,
@@ -704,15 +816,16 @@ class Filmstrip {
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
 const KEYS = { ArrowLeft: ['go', -1], ArrowRight: ['go', 1], PageUp: ['go', -1], PageDown: ['go', 1], Home: ['go', -Infinity], End: ['go', Infinity],
-  ' ': ['mask'], m: ['mask'], '[': ['fade', -.1], ']': ['fade', .1], s: ['only'], f: ['flag'], '?': ['help'], Escape: ['help', false],
+  ' ': ['mask'], m: ['mask'], '[': ['fade', -.1], ']': ['fade', .1], s: ['only'], f: ['flag'], a: ['overview'], '/': ['filter'], '?': ['help'], Escape: ['leave'],
   '+': ['zoom', 1.5], '=': ['zoom', 1.5], '-': ['zoom', 1 / 1.5], 0: ['zoom', 0] }
 const SLIDES = /^(Arrow|Page|Home|End)/ // the keys of a slider
 
 // What a key means on what has the focus ('canvas', 'zoomed' for a canvas that is zoomed in, 'curtain', 'button', 'class',
-// 'range' for a slider, 'input' for what takes text or has a list, or anything else): [name of an action, ...].
+// 'cell' of the confusions, 'range' for a slider, 'input' for what takes text or has a list, or anything else): [name of an action, ...].
 export function action(key, shift, on, views) {
   const arrow = ARROWS[key], view = views[Number(key) - 1], canvas = on === 'canvas' || on === 'zoomed'
-  if (on === 'input' || ((on === 'button' || on === 'class') && key === ' ') || (on === 'range' && SLIDES.test(key))) return null // theirs
+  if (on === 'input' || (['button', 'class', 'cell'].includes(on) && key === ' ') || (on === 'range' && SLIDES.test(key))) return null // theirs
+  if (on === 'cell' && (arrow || key === 'Home' || key === 'End')) return ['cross', ...(arrow ?? [key === 'Home' ? -Infinity : Infinity, 0])]
   if (on === 'curtain' && arrow?.[0]) return ['draw', .02 * arrow[0]]
   if (on === 'class' && arrow?.[1]) return ['walk', arrow[1]]
   if (on === 'class' && (key === 'Home' || key === 'End')) return ['walk', key === 'Home' ? -Infinity : Infinity]
@@ -727,7 +840,7 @@ class Keys {
   constructor(e, views, act, stage) {
     const of = target => target === e.canvas ? (stage.box.held ? 'zoomed' : 'canvas') : target === e.curtain ? 'curtain'
       : target.matches('input[type=range]') ? 'range' : target.matches('input, select') ? 'input'
-      : target.matches('.pv-class') ? 'class' : target.matches('button') ? 'button' : ''
+      : target.matches('.pv-cell') ? 'cell' : target.matches('.pv-class') ? 'class' : target.matches('button') ? 'button' : ''
     e.root.addEventListener('keydown', event => {
       if (event.ctrlKey || event.metaKey || event.altKey) return
       const [name, ...more] = action(event.key, event.shiftKey, of(event.target), views) ?? []
@@ -758,6 +871,7 @@ class Panel {
     this.meta = meta
     this.state = state
     this.ranking = ranking
+    this.counts = null // of this step, if they are known
     this.notes = { frame: '', scores: '' } // what there is to say of either; the frame goes first
   }
   note(about, text, wrong = false) {
@@ -768,15 +882,20 @@ class Panel {
   }
   controls(steps, playing) { // bring every control in line with the state
     const { e, state, ranking } = this, k = ranking.place.get(state.index)
-    for (const [view, b] of Object.entries(e.views)) setAttr(b, 'aria-pressed', state.view === view)
+    for (const [view, b] of Object.entries(e.views)) setAttr(b, 'aria-pressed', seen(state) === view)
     setAttr(e.mask, 'aria-pressed', state.shown)
     setAttr(e.palette, 'aria-pressed', state.palette === 'colorblind')
     setAttr(e.help, 'aria-expanded', !e.keys.hidden)
     if (+e.opacity.value !== state.opacity) e.opacity.value = state.opacity
     setText(e.percent, percent(state.shown ? state.opacity : 0))
-    if (e.order.value !== state.order) e.order.value = state.order
-    setAttr(e.prev, 'aria-disabled', k === 0) // not `disabled`, which drops the focus
-    setAttr(e.next, 'aria-disabled', k === ranking.order.length - 1)
+    setText(e.sought, state.pair < 0 ? '' : pairName(state.pair, this.meta.labels))
+    if (e.order.value !== (state.pair < 0 ? state.order : '')) e.order.value = state.pair < 0 ? state.order : ''
+    setAttr(e.prev, 'aria-disabled', k === 0 || !ranking.order.length) // not `disabled`, which drops the focus
+    setAttr(e.next, 'aria-disabled', k === ranking.order.length - 1 || !ranking.order.length)
+    setAttr(e.open, 'aria-expanded', state.open)
+    e.whole.hidden = !state.open
+    e.classes.hidden = state.open
+    this.sieved()
     setAttr(e.flag, 'aria-pressed', state.flagged.has(state.index))
     e.steps.hidden = steps.length < 2
     e.step.max = String(steps.length - 1)
@@ -788,11 +907,21 @@ class Panel {
       setAttr(solo, 'aria-pressed', isAlone(state.off, id, this.meta.labels.length))
     })
   }
+  sieved() { // what the filter leaves
+    const { e, state, ranking } = this, all = this.meta.names.length, n = ranking.order.length
+    const asked = state.name.trim() || state.present >= 0 || state.marked, unknown = Number.isNaN(state.present)
+    setAttr(e.filter, 'aria-expanded', !e.sieve.hidden)
+    setText(e.filter, asked ? `Filter: ${n} of ${all}` : 'Filter')
+    setAttr(e.marked, 'aria-pressed', state.marked)
+    setAttr(e.byClass, 'aria-invalid', unknown)
+    setText(e.remain, (unknown ? `no class, or several, with “${e.byClass.value}” in the name. ` : '')
+      + (asked && !n ? 'No frame is left; the last one stays.' : `${n} of ${all} frames`))
+  }
   caption(frame) {
     const { e, meta, state, ranking } = this, { labels, columns } = meta, i = state.index
     setText(e.name, meta.names[i])
     e.name.title = meta.names[i]
-    setText(e.place, `${ranking.place.get(i) + 1} of ${meta.names.length}`)
+    setText(e.place, ranking.at(i))
     const scores = columns.filter(c => !labels.includes(c) || c === scoreOf(state.order)).map(c => [c, ranking.cell(i, c)])
     setText(e.score, scores.filter(([, v]) => v < Infinity).map(([c, v]) => `${c} ${v.toFixed(3)}`).join('   '))
     const wished = frame?.index === i && frame.step === state.step
@@ -808,17 +937,101 @@ class Panel {
     const scored = columns.some(c => labels.includes(c))
     e.head.hidden = !scored
     e.root.classList.toggle('pv-unscored', !scored)
-    setAttr(e.canvas, 'aria-label', describe(meta.names[i], state.view, share, labels))
-    setText(e.live, `${meta.names[i]}, ${ranking.place.get(i) + 1} of ${meta.names.length}${state.flagged.has(i) ? ', flagged' : ''}`)
+    setAttr(e.canvas, 'aria-label', describe(meta.names[i], state.pair < 0 ? state.view : pairName(state.pair, labels), share, labels))
+    setText(e.live, `${meta.names[i]}, ${ranking.at(i)}${state.flagged.has(i) ? ', flagged' : ''}${state.pair < 0 ? '' : '. ' + this.lit()}`)
+    if (state.pair >= 0) this.legend()
+  }
+  lit() { // what is said of the pixels that are lit
+    const { meta: { labels, sizes }, state: { pair, index }, counts } = this, k = sizes[index][2], n = labels.length
+    if (!counts || counts.sizes[index] < 0) return `${pairName(pair, labels)}: not counted`
+    const all = counts.total(), row = Math.floor(pair / n), whole = all.slice(row * n, row * n + n).reduce((a, b) => a + b, 0)
+    return `${pairName(pair, labels)}: ${counts.at(index, pair)} pixels in this frame, ${all[pair]} in ${counts.having(pair)} frames, `
+      + `${percent(all[pair] / whole, 1)} of all ${labels[row]}${k > 1 ? `; one pixel of ${k * k} is drawn` : ''}`
   }
   legend() { // what the colours mean where they are not those of the classes
-    const { e, meta, state: { view } } = this
+    const { e, meta, state } = this, view = seen(state)
     const swatch = (color, word) => [make('span', { class: 'pv-swatch', style: `background:${color}` }), word]
     e.legend.replaceChildren()
+    if (view === 'lit') e.legend.append(...swatch(css(LIT), this.lit()))
     if (view === 'errors') meta.errors.names.forEach((w, k) => e.legend.append(...swatch(css(meta.errors.colors[k]), w)))
     if (view === 'confidence') e.legend.append('unsure', make('span', { class: 'pv-ramp',
       style: `background:linear-gradient(90deg, ${[255, 192, 128, 64, 0].map(k => css(meta.heat[k])).join(',')})` }), 'sure')
     e.legend.hidden = !e.legend.childNodes.length
+  }
+}
+
+// The set as a whole: its scores, and which class is taken for which, every cell a way to the frames where that happens.
+class Overview {
+  /** @param {ReturnType<typeof build>} e */
+  constructor(e, meta, state, choose) {
+    this.e = e
+    this.meta = meta
+    this.state = state
+    this.choose = choose
+    this.by = 'share' // what a list of confusions is sorted by
+    this.cells = [] // rows of buttons, as the arrow keys go
+  }
+  draw(counts) {
+    const { e, meta: { labels, void: void_ }, state } = this, n = labels.length
+    this.counts = counts
+    if (!state.open || (!counts && this.cells.length)) return // what is there stays while the next is unpacked
+    if (!counts?.counted) {
+      e.sums.replaceChildren(counts && !counts.waiting ? 'no frame could be counted' : 'counting …')
+      return e.matrix.replaceChildren()
+    }
+    const focused = e.matrix.contains(e.root.getRootNode().activeElement)
+    const table = counts.total(), sums = totals(table, n, void_), there = [...labels.keys()].filter(id => sums.rows[id] || sums.columns[id])
+    const strong = (name, x) => [`${name} `, make('b', {}, isFinite(x) ? x.toFixed(3) : '–')]
+    const frames = counts.counted < counts.frames ? `${counts.counted} of ${counts.frames} frames` : `${counts.frames} frames`
+    e.sums.replaceChildren(make('span', {}, ...strong('mean IoU', sums.meanIoU)), make('span', {}, ...strong('accuracy', sums.accuracy)),
+      make('span', { class: 'pv-dim' }, `${sums.pixels.toLocaleString('en')} pixels of ${frames}`))
+    this.cells = []
+    e.matrix.replaceChildren(...(there.length > MANY ? this.list(table, n, sums, there) : this.table(table, n, sums, there)))
+    this.rove(this.cells.flat().find(b => +b.dataset.pair === state.pair) ?? this.cells[0]?.[0])
+    this.mark()
+    if (focused) this.cross(0, 0)
+  }
+  cell(pair, pixels, share, attributes, ...content) {
+    const { labels } = this.meta, label = `${pairName(pair, labels)}: ${percent(share, 1)}, ${pixels} pixels`
+    return make('button', { type: 'button', class: 'pv-cell', title: label, 'aria-label': label, tabindex: -1, 'data-pair': pair,
+      'aria-disabled': pixels ? null : 'true', style: `--share:${Math.sqrt(share) || 0}`,
+      onclick: () => { if (pixels) this.choose(pair) }, onfocus: event => this.rove(event.currentTarget), ...attributes }, ...content)
+  }
+  swatch(id) { return make('span', { class: 'pv-swatch', style: `background:${css(this.meta.palettes[this.state.palette][id])}` }) }
+  table(table, n, { rows, iou }, there) {
+    const { meta: { labels, void: void_ } } = this, number = id => isFinite(iou[id]) ? iou[id].toFixed(2) : '–', 
+      gone = labels.filter((_, id) => id !== void_ && !there.includes(id))
+    const head = make('tr', {}, make('td', {}), make('th', { scope: 'col', class: 'pv-iou' }, 'IoU'),
+      ...there.map(id => make('th', { scope: 'col', title: `predicted ${labels[id]}` }, make('span', { class: 'pv-upright' }, labels[id]), this.swatch(id))))
+    const lines = there.filter(id => id !== void_).map(t => {
+      const cells = there.map(p => this.cell(t * n + p, table[t * n + p], table[t * n + p] / rows[t], { class: 'pv-cell' + (t === p ? ' pv-right-one' : '') },
+        table[t * n + p] / rows[t] >= .005 ? Math.round(100 * table[t * n + p] / rows[t]) : ''))
+      this.cells.push(cells)
+      return make('tr', { class: rows[t] ? '' : 'pv-absent' }, make('th', { scope: 'row', title: labels[t] }, make('span', { class: 'pv-rowname' }, this.swatch(t), nameOf(labels[t]))),
+        make('td', { class: 'pv-iou' }, number(t)), ...cells.map(b => make('td', {}, b)))
+    })
+    return [make('table', { 'aria-label': 'Confusion matrix' }, make('thead', {}, head), make('tbody', {}, ...lines)),
+      make('div', { class: 'pv-dim pv-hint' }, `Rows: true class, and where its pixels went, in percent. Choose a cell to see them.${gone.length ? ` Nowhere: ${gone.slice(0, 6).join(', ')}${gone.length > 6 ? ` and ${gone.length - 6} more` : ''}.` : ''}`)]
+  }
+  list(table, n, sums, there) {
+    const { meta: { labels } } = this, other = this.by === 'share' ? 'pixels' : 'share'
+    const items = confusions(table, n, sums, this.by).map(({ pair, pixels, share }) => {
+      const t = Math.floor(pair / n), p = pair % n
+      return this.cell(pair, pixels, share, { class: 'pv-cell pv-item' }, this.swatch(t), nameOf(labels[t]), '→', this.swatch(p), nameOf(labels[p]),
+        make('span', { class: 'pv-number' }, percent(share, 1)), make('span', { class: 'pv-number' }, pixels.toLocaleString('en')))
+    })
+    this.cells = items.map(b => [b])
+    const sorted = there.filter(id => isFinite(sums.iou[id])).sort((a, b) => sums.iou[a] - sums.iou[b])
+    return [make('div', { class: 'pv-head' }, make('span', { class: 'pv-label' }, 'Largest confusions'),
+      button(`by ${other}`, `Sort by ${other}`, () => { this.by = other; this.draw(this.counts) }, { class: 'pv-button pv-small' })), ...items,
+      make('div', { class: 'pv-head' }, make('span', { class: 'pv-label' }, 'Classes, lowest IoU first')),
+      ...sorted.map(id => make('div', { class: 'pv-item' }, this.swatch(id), nameOf(labels[id]), make('span', { class: 'pv-number' }, sums.iou[id].toFixed(2))))]
+  }
+  mark() { for (const b of this.cells.flat()) setAttr(b, 'aria-pressed', +b.dataset.pair === this.state.pair) }
+  rove(cell) { for (const b of this.cells.flat()) b.tabIndex = b === cell ? 0 : -1 } // one stop for Tab
+  cross(dx, dy) { // to the cell beside it
+    const row = this.cells.findIndex(o => o.some(b => b.tabIndex === 0)), column = this.cells[row]?.findIndex(b => b.tabIndex === 0)
+    if (row >= 0) this.cells[clamp(row + dy, 0, this.cells.length - 1)][clamp(column + dx, 0, this.cells[row].length - 1)].focus()
   }
 }
 
@@ -833,6 +1046,8 @@ const TO_PYTHON = ['index', 'order', 'step', 'flagged'] // where the reader is: 
 // How he looks: told when pointer or focus leaves the viewer, and so before any cell that he runs. Looking itself sends nothing.
 const ON_LEAVING = ['view', 'opacity', 'curtain', 'off', 'palette', 'shown']
 const SETS = ['off', 'flagged'] // lists in Python
+// What stays in the browser: pixels of which pair are lit (true * n + predicted, or -1), the panel, the filter.
+const ASIDE = { pair: -1, open: false, name: '', present: -1, marked: false }
 const VISITORS = new WeakMap() // how many views look at a model's frames
 
 class Viewer {
@@ -841,17 +1056,19 @@ class Viewer {
     const meta = this.meta = model.get('_meta')
     const from = k => this.fromModel(k)
     this.state = { shown: from('shown'), index: from('index'), order: from('order'), step: from('step'), view: from('view'), opacity: from('opacity'),
-      curtain: from('curtain'), off: from('off'), palette: from('palette'), flagged: from('flagged') }
+      curtain: from('curtain'), off: from('off'), palette: from('palette'), flagged: from('flagged'), ...ASIDE }
     this.ticket = this.timer = 0
     this.seek = false // somebody asked for the worst, and nobody knows yet which that is
     this.store = new Store(model, () => { this.show(); this.film.draw() })
     this.decoded = new Decoded(this.store)
+    this.counted = new Map() // step -> its bytes, and what is counted in them
     this.ranking = new Ranking(meta.names, meta.columns)
     const e = this.e = build(meta, this)
     this.stage = new Stage(e, meta, this.state, curtain => this.set({ curtain }))
     this.readout = new Readout(e, meta, this.state, this.stage)
     this.film = new Filmstrip(e, meta, this.state, this.store, this.ranking, index => this.set({ index }))
     this.panel = new Panel(e, meta, this.state, this.ranking)
+    this.whole = new Overview(e, meta, this.state, pair => this.light(pair))
     new Keys(e, meta.views, this, this.stage)
     this.stage.height = model.get('height') || 0
     this.hear()
@@ -896,13 +1113,15 @@ class Viewer {
     const { state, model, film } = this, was = { ...state }
     Object.assign(state, change)
     const changed = (...names) => names.some(k => state[k] !== was[k])
-    if (changed('order', 'step')) this.sort()
+    if (changed('order', 'step', 'pair', 'name', 'present', 'marked', 'open') || (changed('flagged') && state.marked)) this.sort()
     if (changed('index', 'order', 'step')) this.seek = false // he went elsewhere
+    if (changed('open', 'step', 'palette')) this.whole.draw(this.panel.counts)
+    if (changed('pair')) this.whole.mark()
     if (changed('index', 'step')) { this.show(); film.follow() }
-    if (changed('view', 'off', 'palette')) this.repaint()
+    if (changed('view', 'off', 'palette', 'pair')) this.repaint()
     else if (changed('opacity', 'curtain', 'shown')) this.stage.draw()
-    if (changed('order')) this.caption() // the place, and which scores are told
-    if (changed('palette', 'order')) { film.clear(); film.follow() }
+    if (changed('order', 'name', 'present', 'marked')) this.caption() // the place, and which scores are told
+    if (changed('palette', 'order', 'pair', 'name', 'present', 'marked')) { film.clear(); film.follow() }
     this.controls()
     if (changed('flagged')) { this.caption(); film.draw() }
     this.tell(TO_PYTHON.filter(k => changed(k) && !(k === 'step' && this.follows())))
@@ -924,11 +1143,36 @@ class Viewer {
   follows() { return this.state.step === this.steps().length - 1 } // at the last step one stays with the newest
 
   sort() {
-    const table = this.model.get('_tables')[this.state.step]
-    this.ranking.sort(this.state.order, table && asBytes(table))
-    if (!this.ranking.uncounted) return
-    this.panel.note('scores', `scoring ${this.meta.names.length} frames …`) // before the kernel has a word to say
-    this.model.send({ type: 'score', step: this.state.step })
+    const { state, ranking, meta } = this, table = this.model.get('_tables')[state.step], counts = this.counts()
+    const most = state.pair >= 0 && counts ? i => counts.at(i, state.pair) : null
+    ranking.sort(state.order, table && asBytes(table), { most, left: sieve(state, meta.names, counts) })
+    if (this.counting()) this.unpack()
+    if (!(ranking.uncounted || (this.counting() && counts?.waiting))) return
+    this.panel.note('scores', `scoring ${meta.names.length} frames …`) // before the kernel has a word to say
+    this.model.send({ type: 'score', step: state.step })
+  }
+  counting() { const { open, pair, present } = this.state; return open || pair >= 0 || present >= 0 } // whether counts are needed
+  counts() { return this.panel.counts = this.counted.get(this.state.step)?.counts ?? null }
+  async unpack() { // what is counted at this step, if it is news
+    const { state: { step }, meta, counted } = this, packed = this.model.get(`_counts${step}`)
+    if (!packed?.byteLength || counted.get(step)?.packed === packed) return
+    counted.set(step, { packed, counts: counted.get(step)?.counts })
+    const flat = await inflate(asBytes(packed))
+    if (counted.get(step)?.packed !== packed) return
+    counted.set(step, { packed, counts: new Counts(new Int32Array(flat.buffer), meta.names.length, meta.labels.length) })
+    if (step === this.state.step) this.recounted()
+  }
+  recounted() { // order, filter, panel and words as they are now known
+    this.sort()
+    if (this.state.present >= 0) this.settle()
+    this.whole.draw(this.panel.counts)
+    this.caption()
+    this.film.draw()
+    this.controls()
+  }
+  settle() { // on a frame that the filter leaves
+    const { order, place } = this.ranking
+    if (order.length && !place.has(this.state.index)) this.set({ index: order[0] })
   }
 
   // Bring the wished frame on the stage. Between asking and having, the reader may have wished something else: the ticket tells.
@@ -958,12 +1202,47 @@ class Viewer {
   // ---- what buttons and keys do
 
   go(by) { this.set({ index: this.ranking.from(this.state.index, by) }) }
+  light(pair) { // the pixels of one kind, in the frame that has most of them; again, and it ends
+    this.set({ pair: pair === this.state.pair ? -1 : pair })
+    if (this.state.pair >= 0 && this.ranking.order.length) this.set({ index: this.ranking.order[0] })
+  }
+  overview(open = !this.state.open) {
+    const { e } = this
+    if (e.open.hidden) return
+    if (e.whole.contains(e.root.getRootNode().activeElement)) e.open.focus() // it is about to go
+    this.set({ open, pair: -1 })
+    this.stage.resize()
+  }
+  cross(dx, dy) { this.whole.cross(dx, dy) }
+  filter(open = this.e.sieve.hidden) { // closed, it goes on
+    if (this.e.filter.hidden) return
+    this.e.sieve.hidden = !open
+    this.controls()
+    this.stage.resize()
+    if (open) this.e.byName.focus()
+    else this.e.filter.focus()
+  }
+  sift(change) {
+    this.set(change)
+    this.settle()
+  }
+  unsift() {
+    this.e.byName.value = this.e.byClass.value = ''
+    this.sift({ name: '', present: -1, marked: false })
+  }
+  leave() { // Escape: the innermost that is open
+    const { e, state } = this
+    if (!e.keys.hidden) return this.help(false)
+    if (state.pair >= 0) return this.set({ pair: -1 })
+    if (state.open) return this.overview(false)
+    if (!e.sieve.hidden) this.filter(false)
+  }
   arrange(order) { // whoever asks for the worst wants to see it: now, or when it is known, unless he goes elsewhere meanwhile
-    this.set({ order })
+    this.set({ order, pair: -1 })
     this.seek = this.ranking.uncounted
     if (scoreOf(order) && !this.seek) this.set({ index: this.ranking.order[0] })
   }
-  look(view) { this.set({ view }) }
+  look(view) { this.set({ view, pair: -1 }) }
   mask() { this.set({ shown: !this.state.shown }) }
   fade(by) { this.set({ opacity: clamp(this.state.opacity + by, 0, 1) }) }
   draw(by) { this.set({ curtain: clamp(this.state.curtain + by, 0, 1) }) }
@@ -1018,7 +1297,7 @@ class Viewer {
   packs() { return [this.model.get('_pack'), ...this.steps().map((_, s) => this.model.get(`_step${s}`))] }
   hear() {
     const { model, state } = this
-    this.heard = Object.fromEntries(Object.keys(state).map(k => [`change:${k}`, () => {
+    this.heard = Object.fromEntries(Object.keys(state).filter(k => !(k in ASIDE)).map(k => [`change:${k}`, () => {
       if (!this.agrees(k)) this.set({ [k]: this.fromModel(k) })
     }]))
     this.heard['change:height'] = () => { this.stage.height = model.get('height'); this.stage.resize() }
@@ -1036,8 +1315,10 @@ class Viewer {
       this.controls()
     }
     this.heard['msg:custom'] = message => {
-      if (message.type === 'scored') this.panel.note('scores', message.done < this.meta.names.length
+      if (message.type !== 'scored') return
+      this.panel.note('scores', message.done < this.meta.names.length
         ? `scoring ${message.done} of ${this.meta.names.length} …` : message.failed ?? '')
+      if (message.done >= this.meta.names.length && this.counting()) this.unpack()
     }
     for (const [name, f] of Object.entries(this.heard)) model.on(name, f)
   }

@@ -144,7 +144,14 @@ test('layers say what every pixel is', () => {
   assert.deepEqual(colors('errors', { off: new Set([2]) }).map(c => c[3]), [255, 255, 0, 255])
   assert.deepEqual(colors('confidence').map(c => c[0]), [0, 255, 127, 204])
   assert.equal(v.painter('confidence', { ...FRAME, conf: null }, META, { palette: 'labels', off: new Set() }), null)
-  assert.ok(Object.values(v.LAYERS).flat().every(o => ['pred', 'truth', 'errors', 'confidence'].includes(o)))
+  assert.ok(Object.values(v.LAYERS).flat().every(o => ['pred', 'truth', 'errors', 'confidence', 'lit'].includes(o)))
+})
+
+test('of one kind of mistake only those pixels are lit', () => {
+  assert.deepEqual(colors('lit', { pair: 0 * 3 + 1 }).map(c => c[3]), [0, 255, 0, 0]) // Road taken for Sky
+  assert.deepEqual(colors('lit', { pair: 0 * 3 + 0 }).map(c => c[3]), [255, 0, 0, 0]) // void at the third: no Road there
+  assert.equal(v.seen({ view: 'truth', pair: 1 }), 'lit')
+  assert.equal(v.seen({ view: 'truth', pair: -1 }), 'truth')
 })
 
 test('shares of the classes', () => { assert.deepEqual([...v.shares(FRAME.truth).slice(0, 4)], [.5, .25, .25, 0]) })
@@ -183,6 +190,56 @@ test('from frame to frame in that order', () => {
   assert.equal(r.place.get(0), 2)
   assert.equal(r.cell(2, 'IoU'), .75)
   assert.ok(isNaN(r.cell(2, 'nonsense')))
+})
+
+test('most first, whatever the order; a filter leaves some, and a frame that it does not leave has neighbours', () => {
+  const r = new Ranking(['a', 'b', 'c', 'd', 'e'], [])
+  r.sort('name', null, { most: i => [0, 5, 2, 5, 1][i] })
+  assert.deepEqual(r.order, [1, 3, 2, 4, 0])
+  r.sort('given', null, { left: i => i % 2 === 1 }) // b and d
+  assert.deepEqual([r.order, r.at(3), r.at(2)], [[1, 3], '2 of 2', 'not among 2'])
+  assert.deepEqual([r.from(2, 1), r.from(2, -1), r.from(0, 1), r.from(0, -1), r.from(4, 1), r.from(4, -1), r.from(2, Infinity)], [3, 1, 1, 1, 3, 3, 3])
+  assert.deepEqual(r.around(2), [])
+  r.sort('given', null, { left: () => false })
+  assert.deepEqual([r.order, r.from(2, 1), r.from(2, -Infinity), r.uncounted], [[], 2, 2, false]) // one stays where one is
+})
+
+// ---- what is counted
+
+// Three frames of two classes and void (2): the first has Road right 6, Road as Sky 2; the second failed; the third has Sky as Void 4, Sky right 1.
+const FLAT = Int32Array.of(2, -2, 2, 0, 1, 4, 5, 6, 2, 1, 4)
+
+test('counts of each frame, and of all', () => {
+  const c = new v.Counts(FLAT, 3, 3)
+  assert.deepEqual([c.counted, c.waiting], [2, false])
+  assert.deepEqual([c.at(0, 0), c.at(0, 1), c.at(0, 4), c.at(1, 0), c.at(2, 5)], [6, 2, 0, 0, 4])
+  assert.deepEqual([...c.total()], [6, 2, 0, 0, 1, 4, 0, 0, 0])
+  assert.deepEqual([c.having(0), c.having(3)], [1, 0])
+  assert.deepEqual([c.has(0, 0), c.has(0, 1), c.has(2, 0), c.has(2, 2), c.has(1, 0)], [true, true, false, true, false]) // true or predicted
+  assert.equal(new v.Counts(Int32Array.of(-1, 0), 2, 3).waiting, true)
+})
+
+test('totals, and the largest confusions', () => {
+  const table = new v.Counts(FLAT, 3, 3).total(), t = v.totals(table, 3, 2)
+  assert.deepEqual([t.pixels, t.accuracy, t.iou[0], t.iou[1]], [13, 7 / 13, 6 / 8, 1 / 7])
+  assert.ok(isNaN(t.iou[2])) // void has none
+  assert.equal(t.meanIoU, (6 / 8 + 1 / 7) / 2)
+  assert.deepEqual(v.confusions(table, 3, t).map(o => [o.pair, o.pixels, o.share]), [[5, 4, .8], [1, 2, .25]])
+  const crowd = Float64Array.of(1, 9, 0, 1, 0, 0, 0, 0, 0) // all of Sky's one pixel is wrong, most of Road's
+  assert.deepEqual(v.confusions(crowd, 3, v.totals(crowd, 3, 2), 'pixels').map(o => o.pair), [1, 3])
+  assert.deepEqual(v.confusions(crowd, 3, v.totals(crowd, 3, 2), 'share', 1).map(o => o.pair), [3])
+  assert.equal(v.pairName(1, ['Road', 'Sky', 'Void']), 'Road taken for Sky')
+  assert.equal(v.pairName(4, ['Road', 'Sky', 'Void']), 'Sky found as Sky')
+})
+
+test('a filter by name, class and flag', () => {
+  const names = ['Street 1.png', 'street 2.png', 'park.png'], counts = new v.Counts(FLAT, 3, 3), none = { name: ' ', present: -1, marked: false, flagged: new Set([2]) }
+  const left = wish => [0, 1, 2].filter(v.sieve({ ...none, ...wish }, names, counts))
+  assert.equal(v.sieve(none, names, counts), null)
+  assert.deepEqual([left({ name: 'STREET' }), left({ present: 1 }), left({ marked: true }), left({ name: 'park', present: 0 })], [[0, 1], [0, 2], [2], []])
+  assert.deepEqual([0, 1, 2].filter(v.sieve({ ...none, present: 0 }, names, null)), []) // not counted yet: none is known to have it
+  const labels = ['Car', 'Cart', 'Sky', 'Void']
+  assert.deepEqual(['', 'car', 'CART', 'sk', 'ca', 'x', 'void'].map(o => v.classNamed(o, labels, 3)), [-1, 0, 1, 2, NaN, NaN, NaN])
 })
 
 // ---- geometry
@@ -291,7 +348,8 @@ const key = (k, on = '', shift = false) => v.action(k, shift, on, VIEWS)
 
 test('keys', () => {
   assert.deepEqual(['ArrowLeft', 'ArrowRight', 'Home', 'End'].map(k => key(k)), [['go', -1], ['go', 1], ['go', -Infinity], ['go', Infinity]])
-  assert.deepEqual([' ', 'm', 'M', 's', 'S', '?', 'Escape'].map(k => key(k)), [['mask'], ['mask'], ['mask'], ['only'], ['only'], ['help'], ['help', false]])
+  assert.deepEqual([' ', 'm', 'M', 's', 'S', '?', 'Escape'].map(k => key(k)), [['mask'], ['mask'], ['mask'], ['only'], ['only'], ['help'], ['leave']])
+  assert.deepEqual(['a', '/'].map(k => key(k)), [['overview'], ['filter']])
   assert.deepEqual(['[', ']', '+', '=', '-', '0'].map(k => key(k)), [['fade', -.1], ['fade', .1], ['zoom', 1.5], ['zoom', 1.5], ['zoom', 1 / 1.5], ['zoom', 0]])
   assert.deepEqual(['1', '3'].map(k => key(k)), [['look', 'prediction'], ['look', 'curtain']])
   for (const k of ['4', '9', 'x', 'Tab', 'Enter', 'ArrowUp', 'Shift', 'Dead']) assert.equal(key(k), null, k)
@@ -309,6 +367,13 @@ test('keys mean what the focus makes of them', () => {
   assert.deepEqual([key('ArrowLeft', 'range'), key('Home', 'range'), key(' ', 'range'), key('f', 'range')], [null, null, ['mask'], ['flag']])
   assert.deepEqual([key('ArrowLeft', 'zoomed'), key('ArrowUp', 'zoomed', true), key('PageDown', 'zoomed')], [['stride', -1, 0], ['probe', 0, -1], ['go', 1]])
   assert.deepEqual([key('ArrowDown', 'class'), key('End', 'class'), key(' ', 'class'), key('s', 'class')], [['walk', 1], ['walk', Infinity], null, ['only']])
+})
+
+test('keys among the confusions', () => {
+  assert.deepEqual([key('ArrowLeft', 'cell'), key('ArrowDown', 'cell'), key('End', 'cell'), key('Home', 'cell')],
+    [['cross', -1, 0], ['cross', 0, 1], ['cross', Infinity, 0], ['cross', -Infinity, 0]])
+  assert.equal(key(' ', 'cell'), null) // the button's own
+  assert.deepEqual([key('PageDown', 'cell'), key('Escape', 'cell')], [['go', 1], ['leave']])
 })
 
 test('long names keep both ends, and a frame is told in words', () => {
