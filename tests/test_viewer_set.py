@@ -92,9 +92,7 @@ def test_a_cell_leads_to_its_frames_and_lights_its_pixels(made, viewer, here):  
     for k,i in enumerate(order):
         assert (name(page), place(page)) == (here['names'][i], f'{k+1} of 6')
         grey = viewer.frames.img(i).mean(2, keepdims=True).repeat(3, 2)
-        shows(page, np.where(lit[i][...,None], (255, 214, 0), grey), tolerance=4)
-        assert (see(page)[lit[i]] == (255, 214, 0)).all() # exactly those
-        assert not (np.ptp(see(page)[~lit[i]].astype(int), axis=-1) > 8).any()
+        over_grey(page, np.where(lit[i][...,None], (255, 214, 0), grey)) # exactly those
         words = page.locator('.pv-legend').inner_text()
         assert words == f'Car taken for Road: {counts[i]} pixels in this frame, {sum(counts)} in {sum(c > 0 for c in counts)} frames, {100*share:.1f}% of all Car'
         assert words in page.locator('.pv [aria-live=polite]:not(.pv-read)').inner_text()
@@ -281,6 +279,78 @@ def test_the_filter(made, viewer, here):  # noqa: F811
     page.locator('.pv-canvas').focus()
     page.keyboard.press('Escape')
     assert page.locator('.pv-sieve').is_hidden() and page.locator('button[title^="Filter"]').inner_text() == 'Filter: 1 of 6' # it goes on, and says so
+
+
+def over_grey(page, want):
+    "Colours exactly where they belong; between them the grey photograph, which has been a JPEG."
+    shows(page, want, tolerance=4)
+    colored = np.ptp(want.astype(int), axis=-1) > 8
+    assert (see(page)[colored] == want[colored]).all() and not (np.ptp(see(page)[~colored].astype(int), axis=-1) > 8).any()
+
+
+def test_what_a_step_mended_and_broke(made, here):  # noqa: F811
+    b = here['MaskBrowser'](here['imgs'], here['preds'], here['targs'], here['CAMVID'], names=here['names'], step='first')
+    b.opacity,b.step = 1.,-1
+    page = made(b)
+    assert page.locator('.pv-group button[title^="What became better"]').is_hidden() # with one step nothing lies between
+    b.add_step([np.roll(p, 2, 1) for p in here['preds']], 'second')
+    b.add_step(here['targs'], 'third')
+    page,pal = made(b),here['CAMVID'].palette()
+    page.keyboard.press('ArrowRight')
+    page.get_by_role('button', name='Changes', exact=True).click()
+    b.index,b.view = 1,'changes'
+    over_grey(page, b.picture()) # against the step before: nothing is broken by the truth
+    kinds = lambda: {tuple(o) for o in b.picture().reshape(-1, 3) if np.ptp(o.astype(int)) > 8}
+    colors = b.widget._meta['changes']['colors']
+    assert kinds() == {tuple(colors[0])}
+    assert page.locator('.pv-legend').inner_text().split('\n') == ['mended', 'broken', 'wrong in both', '(second → third)']
+    page.locator('.pv-steps input').fill('1')
+    b.step = 1
+    over_grey(page, b.picture())
+    assert kinds() == {tuple(o) for o in colors[:3]}
+    page.locator('.pv-against').select_option('third')
+    b.against = 2
+    over_grey(page, b.picture())
+    assert page.locator('.pv-legend').inner_text().endswith('(third → second)')
+    page.locator('.pv-class', has_text='Road').click()
+    b.off = ['Road']
+    over_grey(page, b.picture())
+    page.locator('.pv-class', has_text='Road').click()
+    b.off = []
+    page.locator('.pv-against').select_option('second')
+    assert page.locator('.pv-legend').inner_text().endswith('(second beside itself: choose another)')
+    page.locator('.pv-canvas').focus()
+    page.keyboard.press('3') # the curtain
+    page.locator('.pv-against').select_option('first')
+    b.view,b.against = 'curtain',0
+    shows(page, b.picture())
+    assert [page.locator(o).inner_text() for o in ('.pv-left', '.pv-right')] == ['second', 'first']
+    assert page.locator('.pv-curtain').get_attribute('aria-label') == 'Curtain: second left, first right'
+    page.locator('.pv-against').select_option('truth')
+    b.against = -1
+    shows(page, b.picture())
+    assert page.locator('.pv-right').inner_text() == 'truth'
+
+
+def test_two_predictions_without_truth(made, here):  # noqa: F811
+    b = here['MaskBrowser'](here['imgs'], here['preds'], labels=here['CAMVID'], names=here['names'], step='A')
+    b.add_step(here['targs'], 'B')
+    b.opacity = 1.
+    page = made(b)
+    page.keyboard.press('ArrowRight')
+    page.keyboard.press('2') # the second of prediction, curtain, changes
+    b.index,b.view = 1,'curtain'
+    shows(page, b.picture())
+    assert [page.locator(o).inner_text() for o in ('.pv-left', '.pv-right')] == ['B', 'A']
+    page.mouse.move(1, 1)
+    page.keyboard.press('3')
+    b.view = 'changes'
+    over_grey(page, b.picture())
+    changed = here['preds'][1] != here['targs'][1]
+    assert (see(page)[changed] == b.widget._meta['changes']['colors'][3]).all() and 0 < changed.mean() < 1
+    assert page.locator('.pv-legend').inner_text().split('\n') == ['changed', '(A → B)']
+    page.keyboard.press('Shift+ArrowRight')
+    assert page.locator('.pv-read').inner_text().startswith('predicted\n') and '\nA\n' in page.locator('.pv-read').inner_text()
 
 
 LAZY = """

@@ -173,8 +173,22 @@ export function shares(mask) {
 }
 
 // The layers that a view lays over the photograph, and whether that is grey.
-export const LAYERS = { prediction: ['pred'], truth: ['truth'], curtain: ['pred', 'truth'], errors: ['errors'], confidence: ['confidence'], lit: ['lit'] }
-const isGrey = view => ['errors', 'confidence', 'lit'].includes(view)
+export const LAYERS = { prediction: ['pred'], truth: ['truth'], curtain: ['pred', 'right'], errors: ['errors'], confidence: ['confidence'],
+  changes: ['changes'], lit: ['lit'] }
+const isGrey = view => ['errors', 'confidence', 'changes', 'lit'].includes(view)
+
+// The views there are: with more than one step, what lies between two of them.
+export const viewsOf = (meta, steps) => ['prediction', 'truth', 'curtain', 'errors', 'confidence', 'changes'].filter(v =>
+  meta.views.includes(v) || (steps > 1 && ['curtain', 'changes'].includes(v)))
+
+// The step that a view sets beside the one shown, as `MaskBrowser._beside`; null where that is the truth, or nothing.
+export function beside({ view, step, against }, truth, steps) {
+  if (steps < 2 || !['curtain', 'changes'].includes(view)) return null
+  return against >= 0 ? against : view === 'curtain' && truth ? null : step ? step - 1 : 1
+}
+
+// The mask right of the curtain: of a step, if one is set beside and has come, or the truth.
+const rightOf = (frame, other) => other == null ? frame.truth : frame.otherStep === other ? frame.other : null
 
 // The view that is seen: pixels of one kind are lit, or the view that was chosen.
 export const seen = ({ view, pair }) => pair >= 0 ? 'lit' : view
@@ -182,15 +196,23 @@ export const seen = ({ view, pair }) => pair >= 0 ? 'lit' : view
 const LIT = [255, 214, 0] // yellow: no photograph made grey has it, and every eye sees it
 
 // What a layer says of pixel p, as a colour of `lookup`; 0 is nothing. None where the frame has no such thing.
-export function painter(layer, { pred, truth, conf }, meta, { palette, off, pair }) {
+export function painter(layer, frame, meta, { palette, off, pair, other = null }) {
+  const { pred, truth, conf } = frame, second = rightOf(frame, other)
   const on = id => !off.has(id), void_ = meta.void ?? -1
-  if (layer === 'pred' || layer === 'truth') {
-    const colors = lookup(meta.palettes[palette], on), mask = layer === 'pred' ? pred : truth
+  if (['pred', 'truth', 'right'].includes(layer)) {
+    const colors = lookup(meta.palettes[palette], on), mask = { pred, truth, right: second }[layer]
     return mask && (p => colors[mask[p]])
   }
   if (layer === 'confidence') {
     const heat = lookup(meta.heat)
     return conf && (p => on(pred[p]) ? heat[255 - conf[p]] : 0)
+  }
+  if (layer === 'changes') {
+    const [mended, broken, both, changed] = lookup(meta.changes.colors)
+    if (other == null || !second) return null
+    const any = p => on(second[p]) || on(pred[p]) || (truth && on(truth[p]))
+    if (!truth) return p => second[p] !== pred[p] && any(p) ? changed : 0
+    return p => truth[p] === void_ || !any(p) ? 0 : second[p] === truth[p] ? (pred[p] === truth[p] ? 0 : broken) : pred[p] === truth[p] ? mended : both
   }
   if (layer === 'lit') {
     const n = meta.labels.length, t = Math.floor(pair / n), q = pair % n, [lit] = lookup([LIT])
@@ -386,7 +408,7 @@ export class Box {
 // ------------------------------------------------------------------------------------------------ 6 the controls
 
 const HELP = [['← →', 'previous, next frame'], ['Home End', 'first, last'], ['Space', 'mask on or off'],
-  ['[ ]', 'less, more opacity'], ['1 … 5', 'view'], ['S', 'only the class under the pointer, or all again'], ['F', 'flag this frame, or not'],
+  ['[ ]', 'less, more opacity'], ['1 … 6', 'view'], ['S', 'only the class under the pointer, or all again'], ['F', 'flag this frame, or not'],
   ['/', 'filter the frames'], ['A', 'all frames: scores and confusions'],
   ['+ − 0', 'zoom in, out, fit'], ['drag', 'pan, or move the curtain'], ['Ctrl wheel', 'zoom'],
   ['Shift ← ↑ → ↓', 'read out pixel by pixel'], ['← ↑ → ↓', 'when zoomed in: look further along; frames by Page ↑ ↓'], ['↑ ↓', 'in the list of classes: go through it'],
@@ -394,7 +416,7 @@ const HELP = [['← →', 'previous, next frame'], ['Home End', 'first, last'], 
 
 const TITLES = { prediction: 'What the network says', truth: 'What it should say',
   curtain: 'Prediction left of the line, truth right of it', errors: 'Where it is wrong',
-  confidence: 'Where it was unsure: bright is unsure' }
+  confidence: 'Where it was unsure: bright is unsure', changes: 'What became better or worse between two steps' }
 
 const MANY = 25 // classes that ask for a search box
 
@@ -433,8 +455,8 @@ function build(meta, act) {
     button('clear', 'No filter', () => act.unsift(), { class: 'pv-button pv-small' }), e.remain,
     make('datalist', { id: `pv-labels-${meta.key}` }, ...meta.labels.filter((_, id) => id !== meta.void).map(value => make('option', { value }))))
 
-  e.views = Object.fromEntries(meta.views.map((v, k) => [v, button(v[0].toUpperCase() + v.slice(1),
-    `${TITLES[v]} (${k + 1})`, () => act.look(v), { 'aria-label': null })]))
+  e.views = Object.fromEntries((meta.views.includes('prediction') ? viewsOf(meta, 2) : meta.views).map(v => [v, button(v[0].toUpperCase() + v.slice(1),
+    TITLES[v], () => act.look(v), { 'aria-label': null })]))
   e.mask = icon('◐', 'Mask on or off (space)', () => act.set({ shown: !act.state.shown }))
   e.opacity = make('input', { type: 'range', min: 0, max: 1, step: 0.01, 'aria-label': 'Opacity of the mask',
     oninput: () => act.set({ opacity: +e.opacity.value, shown: true }) })
@@ -486,7 +508,9 @@ function build(meta, act) {
     oninput: () => act.set({ step: +e.step.value }) })
   e.play = icon('▸', 'Play the steps', () => act.play())
   e.stepName = make('span', { class: 'pv-number pv-stepname' })
-  e.steps = make('div', { class: 'pv-row pv-steps' }, e.play, e.step, e.stepName)
+  e.against = make('select', { class: 'pv-against', 'aria-label': 'Compare with', onchange: () => act.set({ against: +e.against.value }) })
+  e.compare = make('label', { class: 'pv-field' }, 'compared with', e.against)
+  e.steps = make('div', { class: 'pv-row pv-steps' }, e.play, e.step, e.stepName, e.compare)
   e.film = make('div', { class: 'pv-film' })
   e.strip = make('div', { class: 'pv-strip', role: 'group', 'aria-label': 'Frames' }, e.film)
   e.side = make('div', { class: 'pv-left-side' }, e.stage, e.read, e.steps)
@@ -553,6 +577,7 @@ class Stage {
       for (const name of LAYERS[seen(state)]) {
         const color = painter(name, frame, this.meta, state)
         if (color) layers[name] = paint(layers[name], w, h, color)
+        else delete layers[name] // what it says is not there, or on its way
       }
       if (isGrey(seen(state))) layers.grey ??= grey(frame.photo, w, h)
     }
@@ -683,9 +708,9 @@ class Stage {
 // --------------------------------------------------------------------------- 8 Readout, Filmstrip, Keys, Panel
 
 // The class that a view shows at a pixel.
-export function classSeen(frame, { px, py }, { view, curtain }) {
-  const truth = view === 'truth' || (view === 'curtain' && px + .5 >= curtain * frame.width)
-  return ((truth && frame.truth) || frame.pred)[py * frame.width + px]
+export function classSeen(frame, { px, py }, { view, curtain, other = null }) {
+  const right = view === 'curtain' && px + .5 >= curtain * frame.width ? rightOf(frame, other) : view === 'truth' && frame.truth
+  return (right || frame.pred)[py * frame.width + px]
 }
 
 // A pixel in words: [how it looks, text, more] each.
@@ -696,6 +721,7 @@ export function readOut(frame, { px, py }, meta, palette) {
   const words = [chip('predicted', pred)]
   if (truth != null) words.push(chip('truth', truth), truth === meta.void ? ['pv-dim', 'not judged']
     : pred === truth ? ['pv-ok', '✓ right'] : ['pv-bad', '✗ wrong'])
+  if (frame.other) words.push(chip(frame.otherName, frame.other[p]))
   if (frame.conf) words.push(['number', 'confidence ', percent(frame.conf[p] / 255)])
   return [...words, ['pv-dim pv-end', `x ${px * k}, y ${py * k}`]]
 }
@@ -837,18 +863,18 @@ export function action(key, shift, on, views) {
 
 class Keys {
   /** @param {ReturnType<typeof build>} e @param {Stage} stage */
-  constructor(e, views, act, stage) {
+  constructor(e, act, stage) {
     const of = target => target === e.canvas ? (stage.box.held ? 'zoomed' : 'canvas') : target === e.curtain ? 'curtain'
       : target.matches('input[type=range]') ? 'range' : target.matches('input, select') ? 'input'
       : target.matches('.pv-cell') ? 'cell' : target.matches('.pv-class') ? 'class' : target.matches('button') ? 'button' : ''
     e.root.addEventListener('keydown', event => {
       if (event.ctrlKey || event.metaKey || event.altKey) return
-      const [name, ...more] = action(event.key, event.shiftKey, of(event.target), views) ?? []
+      const [name, ...more] = action(event.key, event.shiftKey, of(event.target), act.views()) ?? []
       if (name) { act[name](...more); event.preventDefault() }
       event.stopPropagation() // the classic notebook listens further up
     })
     // Whoever lets go of a slider with the mouse is done with it: the next arrow means a frame, not a hundredth of opacity.
-    for (const control of [e.opacity, e.step, e.order]) {
+    for (const control of [e.opacity, e.step, e.order, e.against]) {
       let pressed = false
       control.addEventListener('pointerdown', () => { pressed = true })
       control.addEventListener('keydown', () => { pressed = false })
@@ -882,7 +908,13 @@ class Panel {
   }
   controls(steps, playing) { // bring every control in line with the state
     const { e, state, ranking } = this, k = ranking.place.get(state.index)
-    for (const [view, b] of Object.entries(e.views)) setAttr(b, 'aria-pressed', seen(state) === view)
+    const views = viewsOf(this.meta, steps.length)
+    for (const [view, b] of Object.entries(e.views)) {
+      setAttr(b, 'aria-pressed', seen(state) === view)
+      setAttr(b, 'title', `${TITLES[view]} (${views.indexOf(view) + 1})`)
+      b.hidden = !views.includes(view)
+    }
+    this.compared(steps)
     setAttr(e.mask, 'aria-pressed', state.shown)
     setAttr(e.palette, 'aria-pressed', state.palette === 'colorblind')
     setAttr(e.help, 'aria-expanded', !e.keys.hidden)
@@ -906,6 +938,20 @@ class Panel {
       setAttr(toggle, 'aria-pressed', !state.off.has(id))
       setAttr(solo, 'aria-pressed', isAlone(state.off, id, this.meta.labels.length))
     })
+  }
+  compared(steps) { // which step is set beside which
+    const { e, state, meta } = this, name = s => steps[s] || `step ${s + 1}`, between = ['curtain', 'changes'].includes(state.view)
+    const left = state.other == null ? 'prediction' : name(state.step), right = state.other == null ? 'truth' : name(state.other)
+    e.compare.hidden = !between || steps.length < 2
+    const none = state.view === 'curtain' && meta.truth ? 'truth' : 'the step before'
+    const options = [none, ...steps.map((_, s) => name(s))]
+    if ([...e.against.options].map(o => o.text).join('\n') !== options.join('\n'))
+      e.against.replaceChildren(...options.map((text, k) => make('option', { value: k - 1 }, text)))
+    e.against.value = String(state.against)
+    setText(e.left, left)
+    setText(e.right, right)
+    setAttr(e.curtain, 'aria-label', `Curtain: ${left} left, ${right} right`)
+    this.between = state.other === state.step ? `${name(state.step)} beside itself: choose another` : `${right} → ${left}`
   }
   sieved() { // what the filter leaves
     const { e, state, ranking } = this, all = this.meta.names.length, n = ranking.order.length
@@ -954,6 +1000,9 @@ class Panel {
     e.legend.replaceChildren()
     if (view === 'lit') e.legend.append(...swatch(css(LIT), this.lit()))
     if (view === 'errors') meta.errors.names.forEach((w, k) => e.legend.append(...swatch(css(meta.errors.colors[k]), w)))
+    const { names, colors } = meta.changes ?? {}
+    if (view === 'changes') (meta.truth ? [0, 1, 2] : [3]).forEach(k => e.legend.append(...swatch(css(colors[k]), names[k])))
+    if (view === 'changes') e.legend.append(make('span', {}, `(${this.between})`))
     if (view === 'confidence') e.legend.append('unsure', make('span', { class: 'pv-ramp',
       style: `background:linear-gradient(90deg, ${[255, 192, 128, 64, 0].map(k => css(meta.heat[k])).join(',')})` }), 'sure')
     e.legend.hidden = !e.legend.childNodes.length
@@ -1044,10 +1093,10 @@ export const soloed = (off, id, n) => new Set(isAlone(off, id, n) ? [] : [...Arr
 
 const TO_PYTHON = ['index', 'order', 'step', 'flagged'] // where the reader is: told at once
 // How he looks: told when pointer or focus leaves the viewer, and so before any cell that he runs. Looking itself sends nothing.
-const ON_LEAVING = ['view', 'opacity', 'curtain', 'off', 'palette', 'shown']
+const ON_LEAVING = ['view', 'against', 'opacity', 'curtain', 'off', 'palette', 'shown']
 const SETS = ['off', 'flagged'] // lists in Python
-// What stays in the browser: pixels of which pair are lit (true * n + predicted, or -1), the panel, the filter.
-const ASIDE = { pair: -1, open: false, name: '', present: -1, marked: false }
+// What stays in the browser: pixels of which pair are lit (true * n + predicted, or -1), the step set beside, the panel, the filter.
+const ASIDE = { pair: -1, other: null, open: false, name: '', present: -1, marked: false }
 const VISITORS = new WeakMap() // how many views look at a model's frames
 
 class Viewer {
@@ -1055,7 +1104,7 @@ class Viewer {
     this.model = model
     const meta = this.meta = model.get('_meta')
     const from = k => this.fromModel(k)
-    this.state = { shown: from('shown'), index: from('index'), order: from('order'), step: from('step'), view: from('view'), opacity: from('opacity'),
+    this.state = { shown: from('shown'), index: from('index'), order: from('order'), step: from('step'), against: from('against'), view: from('view'), opacity: from('opacity'),
       curtain: from('curtain'), off: from('off'), palette: from('palette'), flagged: from('flagged'), ...ASIDE }
     this.ticket = this.timer = 0
     this.seek = false // somebody asked for the worst, and nobody knows yet which that is
@@ -1069,7 +1118,7 @@ class Viewer {
     this.film = new Filmstrip(e, meta, this.state, this.store, this.ranking, index => this.set({ index }))
     this.panel = new Panel(e, meta, this.state, this.ranking)
     this.whole = new Overview(e, meta, this.state, pair => this.light(pair))
-    new Keys(e, meta.views, this, this.stage)
+    new Keys(e, this, this.stage)
     this.stage.height = model.get('height') || 0
     this.hear()
     this.pack = model.get('_pack')
@@ -1079,11 +1128,12 @@ class Viewer {
     el.append(this.still, e.root)
     e.root.addEventListener('pointerleave', () => this.tell(ON_LEAVING))
     e.root.addEventListener('focusout', event => { if (!e.root.contains(event.relatedTarget)) this.tell(ON_LEAVING) })
+    this.state.other = beside(this.state, meta.truth, this.steps().length)
     this.sort()
+    this.controls()
     this.stage.resize()
     this.panel.legend()
     this.show()
-    this.controls()
     this.film.follow()
   }
 
@@ -1112,17 +1162,20 @@ class Viewer {
   set(change) {
     const { state, model, film } = this, was = { ...state }
     Object.assign(state, change)
+    state.other = beside(state, this.meta.truth, this.steps().length)
     const changed = (...names) => names.some(k => state[k] !== was[k])
     if (changed('order', 'step', 'pair', 'name', 'present', 'marked', 'open') || (changed('flagged') && state.marked)) this.sort()
     if (changed('index', 'order', 'step')) this.seek = false // he went elsewhere
     if (changed('open', 'step', 'palette')) this.whole.draw(this.panel.counts)
     if (changed('pair')) this.whole.mark()
-    if (changed('index', 'step')) { this.show(); film.follow() }
-    if (changed('view', 'off', 'palette', 'pair')) this.repaint()
+    if (changed('index', 'step', 'other')) this.show()
+    if (changed('index', 'step')) film.follow()
+    if (changed('view', 'off', 'palette', 'pair', 'other')) this.repaint()
     else if (changed('opacity', 'curtain', 'shown')) this.stage.draw()
     if (changed('order', 'name', 'present', 'marked')) this.caption() // the place, and which scores are told
     if (changed('palette', 'order', 'pair', 'name', 'present', 'marked')) { film.clear(); film.follow() }
     this.controls()
+    if (changed('step', 'other') && state.view === 'changes') this.panel.legend()
     if (changed('flagged')) { this.caption(); film.draw() }
     this.tell(TO_PYTHON.filter(k => changed(k) && !(k === 'step' && this.follows())))
     if (changed('step') && this.follows() && model.get('step') !== -1) { model.set('step', -1); model.save_changes() }
@@ -1140,6 +1193,7 @@ class Viewer {
   caption() { this.panel.caption(this.stage.frame) }
   controls() { this.panel.controls(this.steps(), !!this.timer) }
   steps() { return this.model.get('steps') }
+  views() { return viewsOf(this.meta, this.steps().length) }
   follows() { return this.state.step === this.steps().length - 1 } // at the last step one stays with the newest
 
   sort() {
@@ -1177,8 +1231,9 @@ class Viewer {
 
   // Bring the wished frame on the stage. Between asking and having, the reader may have wished something else: the ticket tells.
   async show() {
-    const { meta, store, state: { index, step } } = this, mine = ++this.ticket, keys = keysOf(meta, step, index)
-    store.want('frames', [...keys, ...this.ranking.around(index).flatMap(i => keysOf(meta, step, i))])
+    const { meta, store, state: { index, step, other } } = this, mine = ++this.ticket
+    const keysAt = i => [...keysOf(meta, step, i), ...(other == null || other === step ? [] : [`pred/${other}/${i}`])], keys = keysAt(index)
+    store.want('frames', [...keys, ...this.ranking.around(index).flatMap(keysAt)])
     this.caption()
     const failed = keys.map(k => store.failed.get(k)).find(Boolean)
     if (failed) return this.fail(failed)
@@ -1188,7 +1243,8 @@ class Viewer {
     catch (error) { return mine === this.ticket ? this.fail(String(error)) : null }
     if (mine !== this.ticket) return
     const at = name => got[keys.findIndex(k => k.startsWith(name))] ?? null, [height, width] = meta.sizes[index]
-    const frame = { index, step, width, height, photo: at('photo'), pred: at('pred'), truth: at('truth'), conf: at('conf') }
+    const frame = { index, step, width, height, photo: at('photo'), pred: at('pred'), truth: at('truth'), conf: at('conf'),
+      other: other == null ? null : at(`pred/${other}/`), otherStep: other, otherName: other == null ? '' : this.steps()[other] || `step ${other + 1}` }
     frame.shares = { pred: frame.pred && shares(frame.pred), truth: frame.truth && shares(frame.truth) }
     this.panel.note('frame', '')
     this.stage.show(frame)
@@ -1290,7 +1346,7 @@ class Viewer {
     return !SETS.includes(k) ? value : [...value].sort((a, b) => a - b).map(o => k === 'off' ? this.meta.labels[o] : o)
   }
   fromModel(k) {
-    const value = this.model.get(k)
+    const value = this.model.get(k) ?? (k === 'against' ? -1 : undefined) // a page of one photograph has no steps
     if (k === 'flagged') return new Set(value)
     return k === 'off' ? new Set(value.map(o => this.meta.labels.indexOf(o))) : k === 'step' && value < 0 ? this.steps().length + value : value
   }
@@ -1303,8 +1359,7 @@ class Viewer {
     this.heard['change:height'] = () => { this.stage.height = model.get('height'); this.stage.resize() }
     this.heard['change:steps'] = () => { // more predictions: take them, and go on to them if the reader is at the newest
       for (const p of this.packs().slice(1)) this.store.take(p)
-      if (model.get('step') === -1) this.set({ step: this.steps().length - 1 })
-      else this.controls()
+      this.set(model.get('step') === -1 ? { step: this.steps().length - 1 } : {})
     }
     this.heard['change:_tables'] = () => {
       this.sort()

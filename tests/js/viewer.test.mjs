@@ -122,7 +122,7 @@ test('decoded frames: decoded once, the longest unused go', async () => {
 
 const META = { labels: ['Road', 'Sky', 'Void'], void: 2, views: ['prediction', 'truth'], sizes: [[2, 2, 1], [2, 2, 3]], heat: Array.from({ length: 256 }, (_, k) => [k, 0, 0]),
   palettes: { labels: [[10, 0, 0], [20, 0, 0], [0, 0, 0]], colorblind: [[1, 1, 1], [2, 2, 2], [3, 3, 3]] },
-  errors: { colors: [[1, 0, 0], [2, 0, 0], [3, 0, 0]] } }
+  errors: { colors: [[1, 0, 0], [2, 0, 0], [3, 0, 0]] }, changes: { colors: [[1, 0, 0], [2, 0, 0], [3, 0, 0], [4, 0, 0]] } }
 const FRAME = { index: 0, width: 2, height: 2, pred: Uint8Array.of(0, 1, 0, 1), truth: Uint8Array.of(0, 0, 2, 1), conf: Uint8Array.of(255, 0, 128, 51) }
 const colors = (layer, look = {}) => {
   const color = v.painter(layer, FRAME, META, { palette: 'labels', off: new Set(), ...look })
@@ -144,7 +144,7 @@ test('layers say what every pixel is', () => {
   assert.deepEqual(colors('errors', { off: new Set([2]) }).map(c => c[3]), [255, 255, 0, 255])
   assert.deepEqual(colors('confidence').map(c => c[0]), [0, 255, 127, 204])
   assert.equal(v.painter('confidence', { ...FRAME, conf: null }, META, { palette: 'labels', off: new Set() }), null)
-  assert.ok(Object.values(v.LAYERS).flat().every(o => ['pred', 'truth', 'errors', 'confidence', 'lit'].includes(o)))
+  assert.ok(Object.values(v.LAYERS).flat().every(o => ['pred', 'truth', 'right', 'errors', 'confidence', 'changes', 'lit'].includes(o)))
 })
 
 test('of one kind of mistake only those pixels are lit', () => {
@@ -152,6 +152,28 @@ test('of one kind of mistake only those pixels are lit', () => {
   assert.deepEqual(colors('lit', { pair: 0 * 3 + 0 }).map(c => c[3]), [255, 0, 0, 0]) // void at the third: no Road there
   assert.equal(v.seen({ view: 'truth', pair: 1 }), 'lit')
   assert.equal(v.seen({ view: 'truth', pair: -1 }), 'truth')
+})
+
+test('two steps side by side', () => {
+  assert.deepEqual(v.viewsOf({ views: ['prediction', 'confidence'] }, 1), ['prediction', 'confidence'])
+  assert.deepEqual(v.viewsOf({ views: ['prediction', 'confidence'] }, 2), ['prediction', 'curtain', 'confidence', 'changes'])
+  const beside = (view, against, step, truth = true, steps = 3) => v.beside({ view, against, step }, truth, steps)
+  assert.deepEqual([beside('curtain', -1, 2), beside('curtain', 1, 2), beside('curtain', -1, 2, false), beside('curtain', -1, 0, false)], [null, 1, 1, 1])
+  assert.deepEqual([beside('changes', -1, 2), beside('changes', -1, 0), beside('changes', 0, 2), beside('errors', 0, 2), beside('changes', -1, 0, true, 1)], [1, 1, 0, null, null])
+  const two = { ...FRAME, other: Uint8Array.of(1, 0, 1, 1), otherStep: 0, otherName: 'first' } // truth 0 0 void 1, prediction 0 1 0 1
+  const paints = (layer, look, frame = two) => {
+    const color = v.painter(layer, frame, META, { palette: 'labels', off: new Set(), other: 0, ...look })
+    return color && [0, 1, 2, 3].map(p => color(p) & 255)
+  }
+  assert.deepEqual(paints('changes'), [1, 2, 0, 0]) // mended, broken, void, right both times
+  assert.deepEqual(paints('changes', {}, { ...two, other: Uint8Array.of(1, 1, 1, 1) }), [1, 3, 0, 0]) // wrong both times
+  assert.deepEqual(paints('changes', {}, { ...two, truth: null }), [4, 4, 4, 0])
+  assert.deepEqual(paints('changes', { off: new Set([0, 1]) }), [0, 0, 0, 0])
+  assert.equal(paints('changes', { other: 2 }), null) // another step, which is on its way
+  assert.deepEqual([paints('right'), paints('right', { other: null })], [[20, 10, 20, 20], [10, 10, 0, 20]])
+  assert.equal(v.classSeen(two, { px: 1, py: 0 }, { view: 'curtain', curtain: 0, other: 0 }), 0)
+  assert.equal(v.classSeen(two, { px: 0, py: 0 }, { view: 'curtain', curtain: 0, other: null }), 0)
+  assert.ok(v.readOut(two, { px: 0, py: 0 }, META, 'labels').some(o => o[1] === 'first' && o[2] === 'Sky'))
 })
 
 test('shares of the classes', () => { assert.deepEqual([...v.shares(FRAME.truth).slice(0, 4)], [.5, .25, .25, 0]) })
