@@ -351,7 +351,7 @@ def test_dark_and_light_theme(live, here):
     page.get_by_role('button', name='Keys (?)').click()
     keys,stage = page.locator('.pv-keys'),page.locator('.pv-stage').bounding_box()
     at = keys.locator('span').evaluate_all('all => all.map(e => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.right] })')
-    assert len(at) == 34 and len({a[0] for a in at[::2]}) == len({a[0] for a in at[1::2]}) == 1 # two columns
+    assert len(at) == 40 and len({a[0] for a in at[::2]}) == len({a[0] for a in at[1::2]}) == 1 # two columns
     assert all(a[1] == b[1] for a,b in zip(at[::2], at[1::2])) and at[0][0] >= stage['x'] and at[1][2] <= stage['x']+stage['width']
     page.get_by_role('button', name='Keys (?)').click()
     assert page.trouble == []

@@ -3,6 +3,7 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 from test_viewer import (CHROMIUM, CONTRAST, MAKE, UNREACHABLE, browser, drawn, here, kernel_messages, lab, notebook, open_page, run_in_lab,  # noqa: F401
                          see, shows)
 
@@ -351,6 +352,108 @@ def test_two_predictions_without_truth(made, here):  # noqa: F811
     assert page.locator('.pv-legend').inner_text().split('\n') == ['changed', '(A → B)']
     page.keyboard.press('Shift+ArrowRight')
     assert page.locator('.pv-read').inner_text().startswith('predicted\n') and '\nA\n' in page.locator('.pv-read').inner_text()
+
+
+def downloaded(page, folder, act):
+    "What a download brings: its name, and the picture, uint8 `(H,W,3)`."
+    with page.expect_download() as d: act()
+    d.value.save_as(folder/'got.png')
+    with Image.open(folder/'got.png') as im: return d.value.suggested_filename,np.asarray(im.convert('RGB'))
+
+
+def test_a_view_is_saved_as_a_picture_with_its_legend(made, viewer, here, tmp_path):  # noqa: F811
+    page,b = made(viewer),viewer
+    pal,present = here['CAMVID'].palette(),set(np.unique(here['preds'][1]))
+    page.keyboard.press('ArrowRight')
+    page.keyboard.press('+') # a picture is of the whole frame
+    shows_frame = lambda: page.wait_for_function("n => document.querySelector('.pv-name').textContent === n && document.querySelector('.pv-canvas').ariaLabel.includes('%')", arg=here['names'][1])
+    shows_frame()
+    file,got = downloaded(page, tmp_path, lambda: page.get_by_role('button', name='Save this view as a PNG (P)').click())
+    assert file == 'b-prediction.png' and got.shape[1] >= 360 and got.shape[0] > 96
+    assert (got[:96,:128] == pal[here['preds'][1]]).all()
+    swatches = lambda got: {i for i in range(len(pal)) if (got[96:] == pal[i]).all(2).sum() >= 80}
+    assert swatches(got) == present
+    assert (got[96:] < 100).all(2).sum() > 100 # words
+    page.locator('.pv-class', has_text='Road').click()
+    page.locator('.pv-canvas').focus()
+    file,got = downloaded(page, tmp_path, lambda: page.keyboard.press('p'))
+    assert swatches(got) == present-{here['CAMVID']['Road']}
+    page.locator('.pv-class', has_text='Road').click()
+    page.locator('.pv-canvas').focus()
+    for view in ('errors', 'curtain'):
+        page.get_by_role('button', name=view.capitalize(), exact=True).click()
+        b.index,b.view = 1,view
+        file,got = downloaded(page, tmp_path, lambda: page.keyboard.press('p'))
+        off = np.abs(got[:96,:128].astype(int)-b.picture())
+        if view == 'curtain': off[:,63:65] = 0 # the line
+        assert file == f'b-{view}.png' and off.mean() < .1
+    b.index,b.view = 0,'prediction'
+
+
+@pytest.fixture(scope='module')
+def many(here):  # noqa: F811
+    "300 frames."
+    return here['MaskBrowser'](here['imgs']*50, here['preds']*50, here['targs']*50, here['CAMVID'], names=[f'{i}.png' for i in range(300)])
+
+
+@pytest.mark.parametrize('size', [(1280, 720), (700, 900), (400, 900)])
+def test_a_grid_of_frames(made, many, size):
+    page = made(many, *size)
+    page.keyboard.press('g')
+    page.wait_for_function("document.activeElement.matches('.pv-thumb[aria-current=true]')")
+    assert page.locator('.pv-main').is_hidden() and page.evaluate('document.documentElement.scrollWidth') <= size[0]
+    assert page.evaluate('document.documentElement.scrollHeight') <= size[1]
+    at = page.locator('.pv-thumb').evaluate_all('all => all.map(e => { const m = new DOMMatrix(getComputedStyle(e).transform); return [m.f, m.e] }).sort((a, b) => a[0] - b[0] || a[1] - b[1])')
+    columns = sum(y == 0 for y,_ in at)
+    assert columns == (size[0]-44)//176 and len(at) <= columns*(size[1]//156+2) # as many as fit, and no more are made
+    masked = "(() => { const d = document.querySelector('.pv-thumb[aria-current=true] canvas').getContext('2d').getImageData(82, 110, 1, 1).data; return Math.max(...d.slice(0, 3)) - Math.min(...d.slice(0, 3)) })()"
+    page.wait_for_function(f'{masked} > 20') # purple road, not grey asphalt
+    page.keyboard.press('ArrowDown')
+    page.keyboard.press('ArrowRight')
+    assert name(page) == f'{columns+1}.png'
+    page.keyboard.press('End')
+    page.wait_for_function("document.activeElement.title === '299.png' && document.activeElement.getBoundingClientRect().bottom <= innerHeight")
+    page.keyboard.press('ArrowUp')
+    page.wait_for_function("n => document.activeElement.title === n", arg=f'{299-columns}.png')
+    page.locator('.pv-strip').evaluate('e => { e.scrollTop = 0 }') # by mouse: the focus does not get lost
+    page.wait_for_selector('.pv-thumb[title="0.png"]')
+    assert page.evaluate("document.activeElement.title") == f'{299-columns}.png'
+    page.keyboard.press('Enter')
+    page.wait_for_selector('.pv-main')
+    assert name(page) == f'{299-columns}.png' and page.evaluate("document.activeElement.matches('.pv-canvas')")
+    drawn(page)
+    page.get_by_role('button', name='The frames as a grid (G)').click()
+    page.locator('.pv-strip').evaluate('e => { e.scrollTop = 0 }')
+    page.locator('.pv-thumb[title="2.png"]').click()
+    assert name(page) == '2.png' and page.locator('.pv-main').is_visible()
+    page.keyboard.press('g')
+    page.keyboard.press('/')
+    page.keyboard.type('29')
+    assert page.locator('.pv-sieve [role=status]').inner_text() == '13 of 300 frames' # 29, 129, 229, 290 to 299
+    page.locator('.pv-thumb').first.focus()
+    page.keyboard.press('Escape')
+    page.wait_for_selector('.pv-main')
+    strip = page.locator('.pv-strip').bounding_box()
+    assert strip['height'] < 120 and page.locator('.pv-thumb canvas').first.bounding_box()['width'] == pytest.approx(80)
+
+
+def test_fullscreen(made, viewer):
+    page = made(viewer, 1280, 720)
+    before = page.locator('.pv-stage').bounding_box()['height']
+    page.set_viewport_size(dict(width=1600, height=1100))
+    page.keyboard.press('w')
+    page.wait_for_function("document.fullscreenElement?.matches('.pv')")
+    page.wait_for_function('h => document.querySelector(".pv-stage").clientHeight > h', arg=max(before, 620))
+    box = page.locator('.pv').bounding_box()
+    assert (box['x'], box['y'], box['width']) == (0, 0, 1600) and page.locator('.pv').evaluate('e => e.scrollHeight <= e.clientHeight')
+    button = page.get_by_role('button', name='Fullscreen (W)')
+    assert button.get_attribute('aria-pressed') == 'true'
+    page.keyboard.press('Escape')
+    page.wait_for_function('!document.fullscreenElement')
+    button.click()
+    page.wait_for_function("document.fullscreenElement?.matches('.pv')")
+    button.click()
+    page.wait_for_function("!document.fullscreenElement && document.querySelector('.pv-stage').clientHeight <= 620")
 
 
 LAZY = """

@@ -410,6 +410,7 @@ export class Box {
 const HELP = [['← →', 'previous, next frame'], ['Home End', 'first, last'], ['Space', 'mask on or off'],
   ['[ ]', 'less, more opacity'], ['1 … 6', 'view'], ['S', 'only the class under the pointer, or all again'], ['F', 'flag this frame, or not'],
   ['/', 'filter the frames'], ['A', 'all frames: scores and confusions'],
+  ['G', 'the frames as a grid; Enter opens one'], ['P', 'save this view as a PNG'], ['W', 'fullscreen'],
   ['+ − 0', 'zoom in, out, fit'], ['drag', 'pan, or move the curtain'], ['Ctrl wheel', 'zoom'],
   ['Shift ← ↑ → ↓', 'read out pixel by pixel'], ['← ↑ → ↓', 'when zoomed in: look further along; frames by Page ↑ ↓'], ['↑ ↓', 'in the list of classes: go through it'],
   ['Escape', 'end lit pixels, close what is open'], ['?', 'this list']]
@@ -441,9 +442,12 @@ function build(meta, act) {
   e.order.append(e.sought)
   const alone = meta.names.length < 2 // nowhere to go, nothing to order
   e.filter = button('Filter', 'Filter the frames (/)', () => act.filter(), { 'aria-expanded': false, hidden: alone })
+  e.gridded = button('Grid', 'The frames as a grid (G)', () => act.grid(), { 'aria-pressed': false, hidden: alone })
+  e.save = icon('⤓', 'Save this view as a PNG (P)', () => act.save())
+  e.full = icon(make('span', { class: 'pv-screen' }), 'Fullscreen (W)', () => act.fullscreen(), { 'aria-pressed': false, hidden: !document.fullscreenEnabled })
   e.open = button('All frames', 'Scores and confusions of all frames (A)', () => act.overview(), { 'aria-expanded': false, hidden: !meta.views.includes('errors') })
   const top = make('div', { class: 'pv-row' }, make('div', { class: 'pv-group', hidden: alone }, e.prev, e.next), e.name, e.place,
-    e.flag, e.score, make('div', { class: 'pv-field pv-end' }, e.filter, e.open), make('label', { class: 'pv-field', hidden: alone }, 'Order', e.order))
+    e.flag, e.score, make('div', { class: 'pv-field pv-end' }, e.filter, e.gridded, e.open), make('label', { class: 'pv-field', hidden: alone }, 'Order', e.order))
 
   const text = (label, more) => make('input', { class: 'pv-text-in', placeholder: label, 'aria-label': label, ...more })
   e.byName = text('letters of the name', { type: 'search', oninput: () => act.sift({ name: e.byName.value }) })
@@ -468,10 +472,10 @@ function build(meta, act) {
   const zoom = make('div', { class: 'pv-group', role: 'group', 'aria-label': 'Zoom' },
     ...[['−', 'Zoom out (-)', 1 / 1.5], ['+', 'Zoom in (+)', 1.5], ['⤢', 'Fit (0)', 0]].map(([text, title, by]) =>
       icon(text, title, () => act.zoom(by), { tabindex: -1 }))) // by key from everywhere: no stops for Tab
-  const bar = make('div', { class: 'pv-row pv-bar' },
+  e.bar = make('div', { class: 'pv-row pv-bar' },
     make('div', { class: 'pv-group', role: 'group', 'aria-label': 'View' }, ...Object.values(e.views)),
     make('label', { class: 'pv-field' }, e.mask, make('span', { class: 'pv-word' }, 'Opacity'), e.opacity, e.percent),
-    make('div', { class: 'pv-field pv-end' }, e.zoom, zoom, e.palette, e.help))
+    make('div', { class: 'pv-field pv-end' }, e.zoom, zoom, e.palette, e.save, e.full, e.help))
 
   e.canvas = make('canvas', { class: 'pv-canvas', tabindex: 0, role: 'img' })
   e.left = make('span', { class: 'pv-tag pv-left' }, 'prediction')
@@ -520,7 +524,7 @@ function build(meta, act) {
   e.main = make('div', { class: 'pv-main' }, e.side, e.classes, e.whole)
   e.root = make('div', { class: 'pv', role: 'group', 'aria-label': 'Mask viewer', tabindex: -1,
     'data-lm-suppress-shortcuts': 'true' }, // JupyterLab: these keys are ours, "m" must not turn the cell into text
-    top, e.sieve, bar, e.main, e.strip, e.live)
+    top, e.sieve, e.bar, e.main, e.strip, e.live)
   return e
 }
 
@@ -547,6 +551,7 @@ class Stage {
     this.watch = new ResizeObserver(() => this.resize())
     this.watch.observe(e.stage)
     this.again = () => this.resize()
+    e.root.addEventListener('fullscreenchange', () => { setAttr(e.full, 'aria-pressed', this.full()); this.resize() })
     window.addEventListener('resize', this.again) // a lower window leaves the stage as wide as it was
   }
   close() {
@@ -587,15 +592,19 @@ class Stage {
 
   draw() { this.request ||= requestAnimationFrame(() => { this.request = 0; this.drawNow() }) }
   drawNow() {
-    const { frame, layers, box, state } = this, g = this.e.canvas.getContext('2d'), view = seen(state)
+    const { frame, box } = this, g = this.e.canvas.getContext('2d')
     g.setTransform(1, 0, 0, 1, 0, 0)
     g.clearRect(0, 0, this.e.canvas.width, this.e.canvas.height)
     this.placeCurtain()
     if (!frame) return
-    const { width: w, height: h } = frame, scale = box.scale * box.dpr
+    const scale = box.scale * box.dpr
     g.setTransform(scale, 0, 0, scale, box.x * box.dpr, box.y * box.dpr)
-    g.globalAlpha = 1
     g.imageSmoothingEnabled = scale < 4 // near enough to count pixels, show pixels
+    this.compose(g)
+  }
+  compose(g) { // photograph and layers, a pixel of the mask for a unit
+    const { frame, layers, state } = this, view = seen(state), { width: w, height: h } = frame
+    g.globalAlpha = 1
     g.drawImage(isGrey(view) ? layers.grey : frame.photo, 0, 0, w, h)
     g.imageSmoothingEnabled = false // a mean of Road and Sky is not a class
     g.globalAlpha = !state.shown ? 0 : view === 'lit' ? (1 + state.opacity) / 2 : state.opacity // few pixels: never faint
@@ -610,6 +619,33 @@ class Stage {
       g.restore()
     })
   }
+  picture(lines, legend) { // what is seen, at the frame's own size, and below it some lines and a legend
+    const { frame: { width: w, height: h }, state } = this, wide = Math.max(w, 360), size = clamp(Math.round(wide / 55), 12, 26), line = 1.6 * size
+    const g = canvas(wide, h).getContext('2d'), font = `${size}px system-ui, sans-serif`
+    g.font = font
+    const text = lines.flatMap(o => wrap(o.split(' '), wide - size, word => g.measureText(word + ' ').width).map(words => words.join(' ')))
+    const shelf = wrap(legend, wide - size, ([, word]) => g.measureText(word).width + 2.4 * size)
+    g.canvas.height = Math.ceil(h + (text.length + shelf.length) * line + size) // and all settings are lost
+    Object.assign(g, { fillStyle: '#fff', font, textBaseline: 'middle' })
+    g.fillRect(0, 0, wide, g.canvas.height)
+    this.compose(g)
+    g.globalAlpha = 1
+    if (seen(state) === 'curtain') Object.assign(g, { fillStyle: '#fff' }).fillRect(Math.round(state.curtain * w) - 1, 0, 2, h)
+    g.fillStyle = '#1d2126'
+    text.forEach((words, k) => g.fillText(words, size / 2, h + size / 2 + (k + .5) * line))
+    shelf.forEach((items, row) => {
+      let x = size / 2
+      const y = Math.round(h + size / 2 + (text.length + row + .5) * line)
+      for (const [color, word] of items) {
+        g.fillStyle = color
+        g.fillRect(x, y - size / 2, size, size)
+        Object.assign(g, { fillStyle: '#1d2126', strokeStyle: '#80808099' }).strokeRect(x + .5, y - size / 2 + .5, size - 1, size - 1)
+        g.fillText(word, x + 1.4 * size, y)
+        x += g.measureText(word).width + 2.4 * size
+      }
+    })
+    return g.canvas
+  }
   placeCurtain() {
     const { e, box, frame, state } = this, on = seen(state) === 'curtain' && !!frame
     e.curtain.hidden = e.left.hidden = e.right.hidden = !on
@@ -618,7 +654,9 @@ class Stage {
     setAttr(e.curtain, 'aria-valuenow', Math.round(100 * state.curtain))
   }
 
-  room(root) { // how high the viewer may be: as asked for, or as high as what scrolls around it
+  full() { const { root } = this.e, top = root.getRootNode(); return top.fullscreenElement === root }
+  room(root) { // how high the viewer may be: all of the screen, as asked for, or as high as what scrolls around it
+    if (this.full()) return window.innerHeight
     if (this.height) return this.height
     let up = root.parentElement
     while (up && !(/auto|scroll/.test(getComputedStyle(up).overflowY) && up.clientHeight > 400)) up = up.parentElement
@@ -626,11 +664,16 @@ class Stage {
     return Math.max(420, (up?.clientHeight && up !== document.body && up !== document.documentElement ? up.clientHeight
       : framed ? screen.availHeight - 160 : window.innerHeight) - 40)
   }
+  spare() { // what is left of that; in fullscreen the viewer is as high as the screen, whatever is in it
+    const { e } = this, last = e.strip.hidden ? e.main : e.strip
+    return this.room(e.root) - (this.full() ? last.offsetTop + last.offsetHeight + 12 : e.root.offsetHeight)
+  }
   resize() {
     const { e, box } = this, wide = e.stage.clientWidth, dpr = window.devicePixelRatio || 1
     if (!wide) return
-    const around = e.root.offsetHeight - e.main.offsetHeight + e.side.offsetHeight - e.stage.offsetHeight // toolbars, read-out, thumbnails
-    box.stage(wide, clamp(this.room(e.root) - around, 160, this.height || 620))
+    const rest = e.main.offsetHeight - e.side.offsetHeight + e.stage.offsetHeight // without it: toolbars, read-out, thumbnails
+    const room = clamp(this.spare() + rest, 160, this.full() ? Infinity : this.height || 620)
+    box.stage(wide, room)
     e.stage.style.height = box.high + 'px'
     const end = e.side.offsetTop + e.side.offsetHeight // the classes end where the frame and what is told of it do
     for (const list of [e.list, e.matrix]) list.style.maxHeight = `${Math.max(end - list.offsetTop, 190)}px`
@@ -713,6 +756,31 @@ export function classSeen(frame, { px, py }, { view, curtain, other = null }) {
   return (right || frame.pred)[py * frame.width + px]
 }
 
+// Things in lines of so much room; what is wider than a line has one of its own.
+export function wrap(things, room, width) {
+  const lines = []
+  let left = -1
+  for (const o of things) {
+    if (width(o) > left) { lines.push([]); left = room }
+    lines.at(-1).push(o)
+    left -= width(o)
+  }
+  return lines
+}
+
+// What the colours of a view mean: [colour, word] each. Of classes those that are on and that the masks shown have, largest first.
+export function legendOf(frame, state, meta) {
+  const view = seen(state), { names, colors } = meta[view] ?? {}
+  if (view === 'errors') return names.map((word, k) => [css(colors[k]), word])
+  if (view === 'changes') return (meta.truth ? [0, 1, 2] : [3]).map(k => [css(colors[k]), names[k]])
+  if (view === 'lit') return [[css(LIT), pairName(state.pair, meta.labels)]]
+  if (view === 'confidence') return [[255, 'unsure'], [128, 'half sure'], [0, 'sure']].map(([k, word]) => [css(meta.heat[k]), word])
+  const masks = { truth: [frame.truth], curtain: [frame.pred, rightOf(frame, state.other)] }[view] ?? [frame.pred], sum = new Float64Array(256)
+  for (const mask of masks) if (mask) shares(mask).forEach((share, id) => { sum[id] += share })
+  return [...meta.labels.keys()].filter(id => sum[id] && !state.off.has(id)).sort((a, b) => sum[b] - sum[a])
+    .map(id => [css(meta.palettes[state.palette][id]), meta.labels[id]])
+}
+
 // A pixel in words: [how it looks, text, more] each.
 export function readOut(frame, { px, py }, meta, palette) {
   const p = py * frame.width + px, k = meta.sizes[frame.index][2], pred = frame.pred[p], truth = frame.truth?.[p]
@@ -750,22 +818,28 @@ class Readout {
   }
 }
 
-const THUMB = 92
+const THUMB = 92 // the room of a thumbnail in the strip
+const GRID = [176, 156] // and in the grid, with its name
 
-// The first and the last thumbnail in sight.
-export const inSight = (scrolled, shelf, n) => {
-  const first = Math.floor(scrolled / THUMB)
-  return [first, Math.min(n - 1, first + Math.ceil(shelf / THUMB))]
+// The first and the last thumbnail in sight. In a grid so many stand in a row, `size` high.
+export const inSight = (scrolled, shelf, n, size = THUMB, columns = 1) => {
+  const first = Math.floor(scrolled / size)
+  return [first * columns, Math.min(n - 1, (first + Math.ceil(shelf / size) + 1) * columns - 1)]
 }
 
 // How far to scroll so that the thumbnail at a place is in sight: not at all if it is.
-export const scrolledTo = (place, scrolled, shelf) =>
-  place * THUMB < scrolled || (place + 1) * THUMB > scrolled + shelf ? (place + .5) * THUMB - shelf / 2 : scrolled
+export const scrolledTo = (place, scrolled, shelf, size = THUMB, columns = 1) => {
+  const row = Math.floor(place / columns)
+  return row * size < scrolled || (row + 1) * size > scrolled + shelf ? (row + .5) * size - shelf / 2 : scrolled
+}
 
-// The strip draws only the thumbnails in sight, so ten thousand cost no more than ten.
+// The strip, or the grid that it becomes, draws only the thumbnails in sight, so ten thousand cost no more than ten.
 class Filmstrip {
   /** @param {ReturnType<typeof build>} e @param {Store} store @param {Ranking} ranking */
-  constructor(e, meta, state, store, ranking, pick) {
+  constructor(e, meta, state, store, ranking, pick, spare) {
+    this.spare = spare       // how much higher the viewer may be
+    this.columns = 1
+    this.entered = false     // the grid has just opened: its frame is to have the focus
     this.e = e
     this.meta = meta
     this.state = state
@@ -789,32 +863,48 @@ class Filmstrip {
     this.e.film.replaceChildren()
   }
   follow() { // the frame that the reader went to
-    const { strip } = this.e, place = this.ranking.place.get(this.state.index)
-    const to = place == null ? strip.scrollLeft : scrolledTo(place, strip.scrollLeft, this.width())
-    if (to !== strip.scrollLeft) strip.scrollLeft = to
+    const { e: { strip }, state: { grid, index } } = this, place = this.ranking.place.get(index), [along, size] = this.lay()
+    if (place != null) {
+      const to = scrolledTo(place, strip[along], grid ? strip.clientHeight : this.width(), size, this.columns)
+      if (to !== strip[along]) strip[along] = to
+    }
     this.draw()
+  }
+  lay() { // room for all thumbnails; which way one scrolls through them, and how far it is from one row to the next
+    const { e, state: { grid }, ranking: { order } } = this, n = order.length
+    this.columns = grid ? Math.max(1, Math.floor(this.width() / GRID[0])) : 1
+    const high = Math.ceil(n / this.columns) * GRID[1]
+    e.film.style.width = grid ? '' : `${n * THUMB}px`
+    e.film.style.height = grid ? `${high}px` : ''
+    e.strip.style.height = grid ? `${clamp(this.spare() + e.strip.offsetHeight, 170, Math.max(high, 170))}px` : ''
+    return grid ? ['scrollTop', GRID[1]] : ['scrollLeft', THUMB]
   }
   width() { return this.shelf = this.e.strip.clientWidth || this.shelf }
   draw() { this.request ||= requestAnimationFrame(() => { this.request = 0; this.drawNow() }) }
   drawNow() {
-    const { e, state, store, ranking, thumbs } = this
-    e.film.style.width = `${ranking.order.length * THUMB}px`
-    const [first, last] = inSight(e.strip.scrollLeft, this.width(), ranking.order.length), there = ranking.order.slice(first, last + 1)
-    const score = scoreOf(state.order) ?? 'IoU'
+    const { e, state, store, ranking, thumbs } = this, [along, size] = this.lay(), { grid } = state, { columns } = this
+    const [first, last] = inSight(e.strip[along], grid ? e.strip.clientHeight : this.width(), ranking.order.length, size, columns)
+    const there = ranking.order.slice(first, last + 1), score = scoreOf(state.order) ?? 'IoU', focused = this.entered || e.strip.contains(e.root.getRootNode().activeElement)
+    if (grid && ranking.place.has(state.index) && !there.includes(state.index)) there.push(state.index) // it has the focus, which must not get lost
     for (const [i, b] of thumbs) if (!there.includes(i)) { b.remove(); thumbs.delete(i) }
-    there.forEach((i, k) => {
-      const b = thumbs.get(i) ?? this.add(i), v = ranking.cell(i, score)
-      b.style.transform = `translateX(${(first + k) * THUMB}px)`
+    for (const i of there) {
+      const b = thumbs.get(i) ?? this.add(i), v = ranking.cell(i, score), k = ranking.place.get(i)
+      b.style.transform = grid ? `translate(${k % columns * GRID[0]}px, ${Math.floor(k / columns) * GRID[1]}px)` : `translateX(${k * THUMB}px)`
       setAttr(b, 'aria-current', i === state.index)
+      b.tabIndex = grid && i === state.index ? 0 : -1
       b.classList.toggle('pv-flagged', state.flagged.has(i))
       setText(b.lastChild, isFinite(v) ? v.toFixed(2) : '')
       this.paint(b, i)
-    })
-    store.want('thumbs', there.filter(i => !store.has(`photo/${i}`)).map(i => `thumb/${i}`))
+    }
+    if (grid && focused) thumbs.get(state.index)?.focus({ preventScroll: true })
+    this.entered = false
+    const photos = there.filter(i => !store.has(`photo/${i}`)).map(i => `thumb/${i}`)
+    store.want('thumbs', [...photos, ...(grid ? there.map(i => `pred/${state.step}/${i}`) : [])]) // a grid is there to see masks
   }
   add(i) {
     const name = this.meta.names[i], b = make('button', { type: 'button', class: 'pv-thumb', tabindex: -1, title: name,
-      'aria-label': name, onclick: () => this.pick(i) }, make('canvas', { width: 80, height: 60 }), make('span', {}))
+      'aria-label': name, 'data-name': name, onclick: () => this.pick(i) },
+    make('canvas', this.state.grid ? { width: 164, height: 123 } : { width: 80, height: 60 }), make('span', {}))
     this.thumbs.set(i, b)
     this.e.film.append(b)
     return b
@@ -825,12 +915,12 @@ class Filmstrip {
     const what = photo ? `${pred ? key : 'photo'} ${state.palette}` : ''
     if (!photo || b.dataset.what === what) return
     b.dataset.what = what
-    const g = b.firstChild.getContext('2d'), [h, w] = meta.sizes[i], k = Math.min(80 / w, 60 / h)
-    const x = (80 - k * w) / 2, y = (60 - k * h) / 2, colors = lookup(meta.palettes[state.palette])
+    const g = b.firstChild.getContext('2d'), { width, height } = g.canvas, [h, w] = meta.sizes[i], k = Math.min(width / w, height / h)
+    const x = (width - k * w) / 2, y = (height - k * h) / 2, colors = lookup(meta.palettes[state.palette])
     // What cannot be decoded is said on the stage, once somebody goes there.
     const [bitmap, mask] = await Promise.all([decodePhoto(photo), pred && inflate(pred)].map(o => Promise.resolve(o).catch(() => null)))
     if (b.dataset.what === what) { // no later step has overtaken this one
-      g.clearRect(0, 0, 80, 60)
+      g.clearRect(0, 0, width, height)
       g.globalAlpha = 1
       if (bitmap) g.drawImage(bitmap, x, y, k * w, k * h)
       g.globalAlpha = .5
@@ -842,16 +932,17 @@ class Filmstrip {
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
 const KEYS = { ArrowLeft: ['go', -1], ArrowRight: ['go', 1], PageUp: ['go', -1], PageDown: ['go', 1], Home: ['go', -Infinity], End: ['go', Infinity],
-  ' ': ['mask'], m: ['mask'], '[': ['fade', -.1], ']': ['fade', .1], s: ['only'], f: ['flag'], a: ['overview'], '/': ['filter'], '?': ['help'], Escape: ['leave'],
+  ' ': ['mask'], m: ['mask'], '[': ['fade', -.1], ']': ['fade', .1], s: ['only'], f: ['flag'], a: ['overview'], g: ['grid'], p: ['save'], w: ['fullscreen'], '/': ['filter'], '?': ['help'], Escape: ['leave'],
   '+': ['zoom', 1.5], '=': ['zoom', 1.5], '-': ['zoom', 1 / 1.5], 0: ['zoom', 0] }
 const SLIDES = /^(Arrow|Page|Home|End)/ // the keys of a slider
 
 // What a key means on what has the focus ('canvas', 'zoomed' for a canvas that is zoomed in, 'curtain', 'button', 'class',
-// 'cell' of the confusions, 'range' for a slider, 'input' for what takes text or has a list, or anything else): [name of an action, ...].
+// 'cell' of the confusions, 'thumb' of the grid, 'range' for a slider, 'input' for what takes text or has a list, or anything else): [name of an action, ...].
 export function action(key, shift, on, views) {
   const arrow = ARROWS[key], view = views[Number(key) - 1], canvas = on === 'canvas' || on === 'zoomed'
-  if (on === 'input' || (['button', 'class', 'cell'].includes(on) && key === ' ') || (on === 'range' && SLIDES.test(key))) return null // theirs
+  if (on === 'input' || (['button', 'class', 'cell', 'thumb'].includes(on) && key === ' ') || (on === 'range' && SLIDES.test(key))) return null // theirs
   if (on === 'cell' && (arrow || key === 'Home' || key === 'End')) return ['cross', ...(arrow ?? [key === 'Home' ? -Infinity : Infinity, 0])]
+  if (on === 'thumb' && arrow?.[1]) return ['row', arrow[1]]
   if (on === 'curtain' && arrow?.[0]) return ['draw', .02 * arrow[0]]
   if (on === 'class' && arrow?.[1]) return ['walk', arrow[1]]
   if (on === 'class' && (key === 'Home' || key === 'End')) return ['walk', key === 'Home' ? -Infinity : Infinity]
@@ -866,7 +957,7 @@ class Keys {
   constructor(e, act, stage) {
     const of = target => target === e.canvas ? (stage.box.held ? 'zoomed' : 'canvas') : target === e.curtain ? 'curtain'
       : target.matches('input[type=range]') ? 'range' : target.matches('input, select') ? 'input'
-      : target.matches('.pv-cell') ? 'cell' : target.matches('.pv-class') ? 'class' : target.matches('button') ? 'button' : ''
+      : target.matches('.pv-cell') ? 'cell' : target.matches('.pv-grid .pv-thumb') ? 'thumb' : target.matches('.pv-class') ? 'class' : target.matches('button') ? 'button' : ''
     e.root.addEventListener('keydown', event => {
       if (event.ctrlKey || event.metaKey || event.altKey) return
       const [name, ...more] = action(event.key, event.shiftKey, of(event.target), act.views()) ?? []
@@ -925,6 +1016,9 @@ class Panel {
     setAttr(e.prev, 'aria-disabled', k === 0 || !ranking.order.length) // not `disabled`, which drops the focus
     setAttr(e.next, 'aria-disabled', k === ranking.order.length - 1 || !ranking.order.length)
     setAttr(e.open, 'aria-expanded', state.open)
+    setAttr(e.gridded, 'aria-pressed', state.grid)
+    e.root.classList.toggle('pv-grid', state.grid)
+    e.main.hidden = e.bar.hidden = state.grid
     e.whole.hidden = !state.open
     e.classes.hidden = state.open
     this.sieved()
@@ -999,9 +1093,7 @@ class Panel {
     const swatch = (color, word) => [make('span', { class: 'pv-swatch', style: `background:${color}` }), word]
     e.legend.replaceChildren()
     if (view === 'lit') e.legend.append(...swatch(css(LIT), this.lit()))
-    if (view === 'errors') meta.errors.names.forEach((w, k) => e.legend.append(...swatch(css(meta.errors.colors[k]), w)))
-    const { names, colors } = meta.changes ?? {}
-    if (view === 'changes') (meta.truth ? [0, 1, 2] : [3]).forEach(k => e.legend.append(...swatch(css(colors[k]), names[k])))
+    if (view === 'errors' || view === 'changes') for (const o of legendOf(null, state, meta)) e.legend.append(...swatch(...o))
     if (view === 'changes') e.legend.append(make('span', {}, `(${this.between})`))
     if (view === 'confidence') e.legend.append('unsure', make('span', { class: 'pv-ramp',
       style: `background:linear-gradient(90deg, ${[255, 192, 128, 64, 0].map(k => css(meta.heat[k])).join(',')})` }), 'sure')
@@ -1095,8 +1187,8 @@ const TO_PYTHON = ['index', 'order', 'step', 'flagged'] // where the reader is: 
 // How he looks: told when pointer or focus leaves the viewer, and so before any cell that he runs. Looking itself sends nothing.
 const ON_LEAVING = ['view', 'against', 'opacity', 'curtain', 'off', 'palette', 'shown']
 const SETS = ['off', 'flagged'] // lists in Python
-// What stays in the browser: pixels of which pair are lit (true * n + predicted, or -1), the step set beside, the panel, the filter.
-const ASIDE = { pair: -1, other: null, open: false, name: '', present: -1, marked: false }
+// What stays in the browser: pixels of which pair are lit (true * n + predicted, or -1), the step set beside, panel, grid, filter.
+const ASIDE = { pair: -1, other: null, open: false, grid: false, name: '', present: -1, marked: false }
 const VISITORS = new WeakMap() // how many views look at a model's frames
 
 class Viewer {
@@ -1115,7 +1207,7 @@ class Viewer {
     const e = this.e = build(meta, this)
     this.stage = new Stage(e, meta, this.state, curtain => this.set({ curtain }))
     this.readout = new Readout(e, meta, this.state, this.stage)
-    this.film = new Filmstrip(e, meta, this.state, this.store, this.ranking, index => this.set({ index }))
+    this.film = new Filmstrip(e, meta, this.state, this.store, this.ranking, index => this.pick(index), () => this.stage.spare())
     this.panel = new Panel(e, meta, this.state, this.ranking)
     this.whole = new Overview(e, meta, this.state, pair => this.light(pair))
     new Keys(e, this, this.stage)
@@ -1173,8 +1265,8 @@ class Viewer {
     if (changed('view', 'off', 'palette', 'pair', 'other')) this.repaint()
     else if (changed('opacity', 'curtain', 'shown')) this.stage.draw()
     if (changed('order', 'name', 'present', 'marked')) this.caption() // the place, and which scores are told
-    if (changed('palette', 'order', 'pair', 'name', 'present', 'marked')) { film.clear(); film.follow() }
     this.controls()
+    if (changed('palette', 'order', 'pair', 'name', 'present', 'marked', 'grid')) { film.clear(); film.follow() }
     if (changed('step', 'other') && state.view === 'changes') this.panel.legend()
     if (changed('flagged')) { this.caption(); film.draw() }
     this.tell(TO_PYTHON.filter(k => changed(k) && !(k === 'step' && this.follows())))
@@ -1266,12 +1358,13 @@ class Viewer {
     const { e } = this
     if (e.open.hidden) return
     if (e.whole.contains(e.root.getRootNode().activeElement)) e.open.focus() // it is about to go
-    this.set({ open, pair: -1 })
+    this.set({ open, pair: -1, grid: false })
     this.stage.resize()
   }
   cross(dx, dy) { this.whole.cross(dx, dy) }
   filter(open = this.e.sieve.hidden) { // closed, it goes on
     if (this.e.filter.hidden) return
+    this.film.entered = false // the field gets the focus, not the grid that may have opened just now
     this.e.sieve.hidden = !open
     this.controls()
     this.stage.resize()
@@ -1286,9 +1379,39 @@ class Viewer {
     this.e.byName.value = this.e.byClass.value = ''
     this.sift({ name: '', present: -1, marked: false })
   }
+  pick(index) { // a thumbnail
+    const { grid } = this.state
+    this.set({ index })
+    if (grid) this.grid(false)
+  }
+  grid(on = !this.state.grid) {
+    if (this.e.gridded.hidden) return
+    this.film.entered = on
+    this.set({ grid: on, pair: -1 })
+    if (!on) { this.stage.resize(); this.e.canvas.focus({ preventScroll: true }) }
+  }
+  row(by) { this.go(by * this.film.columns) }
+  async fullscreen() {
+    const { root } = this.e
+    try { await (this.stage.full() ? document.exitFullscreen() : root.requestFullscreen()) }
+    catch { this.panel.note('scores', 'this page does not allow fullscreen') }
+  }
+  save() { // what is seen, as a file of the browser
+    const { stage: { frame }, state, meta } = this, steps = this.steps(), view = seen(state)
+    if (!frame) return this.panel.note('scores', 'there is no frame to save')
+    const name = s => steps[s] || (steps.length > 1 ? `step ${s + 1}` : ''), of = frame.other ? `${name(frame.step)} | ${frame.otherName}` : name(frame.step)
+    const lines = [[meta.names[frame.index], view === 'lit' ? this.panel.lit() : view === 'changes' ? this.panel.between : view, view === 'changes' ? '' : of].filter(Boolean).join(', ')]
+    this.stage.picture(lines, legendOf(frame, state, meta)).toBlob(blob => {
+      const href = URL.createObjectURL(blob), plain = meta.names[frame.index].replace(/\.\w+$/, '').replace(/[^\w.-]+/g, '_') || 'frame'
+      make('a', { href, download: `${plain}-${view}.png` }).click()
+      setTimeout(() => URL.revokeObjectURL(href), 10000)
+    }, 'image/png')
+  }
   leave() { // Escape: the innermost that is open
     const { e, state } = this
+    if (this.stage.full()) return this.fullscreen()
     if (!e.keys.hidden) return this.help(false)
+    if (state.grid) return this.grid(false)
     if (state.pair >= 0) return this.set({ pair: -1 })
     if (state.open) return this.overview(false)
     if (!e.sieve.hidden) this.filter(false)
@@ -1337,7 +1460,7 @@ class Viewer {
     this.timer = this.timer ? 0 : setInterval(() => this.set({ step: (this.state.step + 1) % this.steps().length }), 400)
     this.controls()
   }
-  help(open = this.e.keys.hidden) { this.e.keys.hidden = !open; this.controls() }
+  help(open = this.e.keys.hidden) { this.e.keys.hidden = !open; this.set({ grid: false }) }
 
   // ---- what Python sets, the view obeys
 

@@ -176,6 +176,23 @@ test('two steps side by side', () => {
   assert.ok(v.readOut(two, { px: 0, py: 0 }, META, 'labels').some(o => o[1] === 'first' && o[2] === 'Sky'))
 })
 
+test('what a saved picture says of its colours', () => {
+  const look = { view: 'prediction', pair: -1, other: null, palette: 'labels', off: new Set() }, legend = more => v.legendOf(FRAME, { ...look, ...more }, { ...META,
+    errors: { ...META.errors, names: ['right', 'wrong', 'void'] } })
+  assert.deepEqual(legend({}), [['rgb(10 0 0)', 'Road'], ['rgb(20 0 0)', 'Sky']])
+  assert.deepEqual(legend({ off: new Set([0]) }).map(o => o[1]), ['Sky'])
+  assert.deepEqual(legend({ view: 'truth' }).map(o => o[1]), ['Road', 'Sky', 'Void'])
+  assert.deepEqual(legend({ view: 'curtain', palette: 'colorblind' }).map(o => o[0]), ['rgb(1 1 1)', 'rgb(2 2 2)', 'rgb(3 3 3)'])
+  assert.deepEqual(legend({ view: 'errors' }), [['rgb(1 0 0)', 'right'], ['rgb(2 0 0)', 'wrong'], ['rgb(3 0 0)', 'void']])
+  assert.deepEqual(legend({ pair: 1 }).map(o => o[1]), ['Road taken for Sky'])
+  assert.deepEqual(legend({ view: 'confidence' }).map(o => o[1]), ['unsure', 'half sure', 'sure'])
+})
+
+test('words and swatches go into lines', () => {
+  assert.deepEqual(v.wrap(['aaa', 'bb', 'c', 'dddddddd', 'e'], 6, o => o.length), [['aaa', 'bb', 'c'], ['dddddddd'], ['e']])
+  assert.deepEqual(v.wrap([], 6, o => o.length), [])
+})
+
 test('shares of the classes', () => { assert.deepEqual([...v.shares(FRAME.truth).slice(0, 4)], [.5, .25, .25, 0]) })
 
 // ---- the order of the frames
@@ -363,6 +380,15 @@ test('the strip', () => {
   assert.equal(v.scrolledTo(2, 920, 920), 2.5 * 92 - 460)
 })
 
+test('rows of a grid in sight', () => {
+  assert.deepEqual(v.inSight(0, 400, 100, 150, 7), [0, 27]) // three rows begin in 400, and one more when half a row is scrolled away
+  assert.deepEqual(v.inSight(310, 400, 100, 150, 7), [14, 41])
+  assert.deepEqual(v.inSight(0, 400, 5, 150, 7), [0, 4])
+  assert.deepEqual(v.inSight(0, 400, 0, 150, 7), [0, -1])
+  assert.equal(v.scrolledTo(6, 0, 400, 150, 7), 0)
+  assert.equal(v.scrolledTo(21, 0, 400, 150, 7), 3.5 * 150 - 200)
+})
+
 // ---- keys
 
 const VIEWS = ['prediction', 'truth', 'curtain']
@@ -371,7 +397,8 @@ const key = (k, on = '', shift = false) => v.action(k, shift, on, VIEWS)
 test('keys', () => {
   assert.deepEqual(['ArrowLeft', 'ArrowRight', 'Home', 'End'].map(k => key(k)), [['go', -1], ['go', 1], ['go', -Infinity], ['go', Infinity]])
   assert.deepEqual([' ', 'm', 'M', 's', 'S', '?', 'Escape'].map(k => key(k)), [['mask'], ['mask'], ['mask'], ['only'], ['only'], ['help'], ['leave']])
-  assert.deepEqual(['a', '/'].map(k => key(k)), [['overview'], ['filter']])
+  assert.deepEqual(['a', '/', 'g', 'p', 'w'].map(k => key(k)), [['overview'], ['filter'], ['grid'], ['save'], ['fullscreen']])
+  assert.deepEqual([key('ArrowDown', 'thumb'), key('ArrowRight', 'thumb'), key(' ', 'thumb'), key('Enter', 'thumb')], [['row', 1], ['go', 1], null, null])
   assert.deepEqual(['[', ']', '+', '=', '-', '0'].map(k => key(k)), [['fade', -.1], ['fade', .1], ['zoom', 1.5], ['zoom', 1.5], ['zoom', 1 / 1.5], ['zoom', 0]])
   assert.deepEqual(['1', '3'].map(k => key(k)), [['look', 'prediction'], ['look', 'curtain']])
   for (const k of ['4', '9', 'x', 'Tab', 'Enter', 'ArrowUp', 'Shift', 'Dead']) assert.equal(key(k), null, k)
