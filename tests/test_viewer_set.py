@@ -4,8 +4,8 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
-from test_viewer import (CHROMIUM, CONTRAST, MAKE, UNREACHABLE, browser, drawn, here, kernel_messages, lab, notebook, open_page, run_in_lab,  # noqa: F401
-                         see, shows)
+from test_viewer import (CHROMIUM, CONTRAST, MAKE, UNREACHABLE, browser, drawn, here, kernel_messages, lab, notebook, odd, open_page, run_cell,  # noqa: F401
+                         run_in_lab, see, shows)
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason='no chromium: `apt-get install chromium`, or name one in PIXSEG_CHROMIUM')
 
@@ -456,6 +456,32 @@ def test_fullscreen(made, viewer):
     page.wait_for_function("!document.fullscreenElement && document.querySelector('.pv-stage').clientHeight <= 620")
 
 
+def test_python_sets_the_step_to_compare_with_and_hears_of_it(odd, here):  # noqa: F811
+    look,preds,targs = odd
+    page,pal = look(),here['CAMVID'].palette()
+    page.keyboard.press('3')
+    half = np.arange(128)[None,:] < 64
+    clear = np.abs(np.arange(128)-63.5) > 2
+    want = lambda right: pal[np.where(half, preds[0], right)][:,clear]
+    for against,right in ((1, np.roll(preds[0], 40, 1)), (-1, targs[0])):
+        page.evaluate("k => { model.set('against', k); model.say('change:against') }", against)
+        for _ in range(100):
+            if (see(page)[:,clear] == want(right)).all(): break
+            page.wait_for_timeout(30)
+        assert (see(page)[:,clear] == want(right)).all()
+    page.locator('.pv-against').select_option('rolled')
+    assert page.evaluate("model.get('against')") == -1 # looking sends nothing
+    page.locator('.pv-name').hover()
+    page.mouse.move(1, 1)
+    assert page.evaluate("model.get('against')") == 1 # leaving does
+
+
+FAILING = """
+def fails(img):
+    i = next(i for i,o in enumerate(imgs) if (o == img).all())
+    if i == 3: raise RuntimeError('out of memory <here>')
+    return preds[i]
+MaskBrowser(imgs, fails, targs, names=names, labels=CAMVID)"""
 LAZY = """
 asked = []
 def predict(img):
@@ -467,7 +493,7 @@ b"""
 
 def test_what_was_not_counted_is_counted_when_the_panel_opens_and_nothing_else_is_asked(lab, browser, here):  # noqa: F811
     url, work = lab
-    (work/'set.ipynb').write_text(notebook(MAKE, LAZY))
+    (work/'set.ipynb').write_text(notebook(MAKE, LAZY, "open('asked', 'w').write(str(len(asked)))", FAILING))
     page = open_page(browser)
     run_in_lab(page, url, 'set.ipynb', 2)
     page.locator('.pv-canvas').focus()
@@ -487,5 +513,19 @@ def test_what_was_not_counted_is_counted_when_the_panel_opens_and_nothing_else_i
     told = [re.sub(r'.*"data"', '', t, flags=re.S) for t in told]
     told = [t for t in told if '"ask"' not in t] # but for the frames themselves, which a function makes when somebody goes there
     assert len(told) <= 1 and all('"index"' in t for t in told) # where the reader is, and nothing of how he looks
+    run_cell(page, 2)
+    assert (work/'asked').read_text() == '6' # each photograph once, however often the panel, the order or the filter needed it
+    page.evaluate("window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+    page.wait_for_selector('.pv', state='detached')
+    run_cell(page, 3) # a frame that cannot be predicted is left out of the sum, and that is said
+    drawn(page)
+    page.locator('.pv-canvas').focus()
+    page.keyboard.press('a')
+    page.wait_for_function("document.querySelector('.pv-sums')?.textContent.includes('5 of 6 frames')", timeout=30000)
+    assert 'out of memory <here>' in page.locator('.pv-note').inner_text()
+    cell(page, 'Car taken for Road').click()
+    page.locator('.pv-canvas').focus()
+    page.keyboard.press('End') # what was not counted stands last
+    page.wait_for_function("document.querySelector('.pv-legend').textContent.endsWith('not counted')")
     assert page.trouble == []
     page.close()

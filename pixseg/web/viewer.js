@@ -619,6 +619,14 @@ class Stage {
       g.restore()
     })
   }
+  placeCurtain() {
+    const { e, box, frame, state } = this, on = seen(state) === 'curtain' && !!frame
+    e.curtain.hidden = e.left.hidden = e.right.hidden = !on
+    if (!on) return
+    e.curtain.style.transform = `translateX(${box.x + state.curtain * frame.width * box.scale}px)`
+    setAttr(e.curtain, 'aria-valuenow', Math.round(100 * state.curtain))
+  }
+
   picture(lines, legend) { // what is seen, at the frame's own size, and below it some lines and a legend
     const { frame: { width: w, height: h }, state } = this, wide = Math.max(w, 360), size = clamp(Math.round(wide / 55), 12, 26), line = 1.6 * size
     const g = canvas(wide, h).getContext('2d'), font = `${size}px system-ui, sans-serif`
@@ -646,14 +654,6 @@ class Stage {
     })
     return g.canvas
   }
-  placeCurtain() {
-    const { e, box, frame, state } = this, on = seen(state) === 'curtain' && !!frame
-    e.curtain.hidden = e.left.hidden = e.right.hidden = !on
-    if (!on) return
-    e.curtain.style.transform = `translateX(${box.x + state.curtain * frame.width * box.scale}px)`
-    setAttr(e.curtain, 'aria-valuenow', Math.round(100 * state.curtain))
-  }
-
   full() { const { root } = this.e, top = root.getRootNode(); return top.fullscreenElement === root }
   room(root) { // how high the viewer may be: all of the screen, as asked for, or as high as what scrolls around it
     if (this.full()) return window.innerHeight
@@ -819,7 +819,7 @@ class Readout {
 }
 
 const THUMB = 92 // the room of a thumbnail in the strip
-const GRID = [176, 156] // and in the grid, with its name
+const GRID = [176, 156] // and in the grid, with its name, at least
 
 // The first and the last thumbnail in sight. In a grid so many stand in a row, `size` high.
 export const inSight = (scrolled, shelf, n, size = THUMB, columns = 1) => {
@@ -889,7 +889,7 @@ class Filmstrip {
     for (const [i, b] of thumbs) if (!there.includes(i)) { b.remove(); thumbs.delete(i) }
     for (const i of there) {
       const b = thumbs.get(i) ?? this.add(i), v = ranking.cell(i, score), k = ranking.place.get(i)
-      b.style.transform = grid ? `translate(${k % columns * GRID[0]}px, ${Math.floor(k / columns) * GRID[1]}px)` : `translateX(${k * THUMB}px)`
+      b.style.transform = grid ? `translate(${k % columns * Math.floor(this.width() / columns)}px, ${Math.floor(k / columns) * GRID[1]}px)` : `translateX(${k * THUMB}px)`
       setAttr(b, 'aria-current', i === state.index)
       b.tabIndex = grid && i === state.index ? 0 : -1
       b.classList.toggle('pv-flagged', state.flagged.has(i))
@@ -1290,7 +1290,7 @@ class Viewer {
 
   sort() {
     const { state, ranking, meta } = this, table = this.model.get('_tables')[state.step], counts = this.counts()
-    const most = state.pair >= 0 && counts ? i => counts.at(i, state.pair) : null
+    const pixels = state.pair >= 0 && counts ? meta.names.map((_, i) => counts.sizes[i] < 0 ? -1 : counts.at(i, state.pair)) : null, most = pixels && (i => pixels[i])
     ranking.sort(state.order, table && asBytes(table), { most, left: sieve(state, meta.names, counts) })
     if (this.counting()) this.unpack()
     if (!(ranking.uncounted || (this.counting() && counts?.waiting))) return

@@ -415,7 +415,8 @@ def _of_kept(items, given, what):
 def _frame(self:MaskBrowser, i, preds=True):
     "The bytes of frame `i` by key, and its scores counted."
     keys = [f'photo/{i}', *[f'truth/{i}']*bool(self.truth), *[f'pred/0/{i}', f'conf/0/{i}']*preds]
-    if preds: self.scores.row(0, i), self.scores.counts(0, i)
+    if self.truth and preds: self.scores.row(0, i)
+    if preds and len(self.frames)>1: self.scores.counts(0, i) # of a single mask nobody asks
     return {k:self._sender.make(k) for k in keys}
 
 @patch
