@@ -296,7 +296,7 @@ def test_what_a_step_mended_and_broke(made, here):  # noqa: F811
     assert page.locator('.pv-group button[title^="What became better"]').is_hidden() # with one step nothing lies between
     b.add_step([np.roll(p, 2, 1) for p in here['preds']], 'second')
     b.add_step(here['targs'], 'third')
-    page,pal = made(b),here['CAMVID'].palette()
+    page = made(b)
     page.keyboard.press('ArrowRight')
     page.get_by_role('button', name='Changes', exact=True).click()
     b.index,b.view = 1,'changes'
