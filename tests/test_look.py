@@ -26,7 +26,7 @@ def name(page): return page.locator('.pv-name').inner_text()
 def leave(page): page.mouse.move(1, 1) # as one does who goes to a cell
 
 
-def order(page, value): page.locator('.pv select').select_option(value)
+def order(page, value): page.locator('.pv-order').select_option(value)
 
 
 def test_scoring_leaves_the_kernel_free_and_ends_at_the_worst(lab, browser):  # noqa: F811

@@ -273,7 +273,7 @@ def test_order_finds_the_worst(live, here):
     page,b = live,here['b']
     view(page, 'Prediction')
     for order in ('worst IoU', 'worst Pedestrian', 'name', 'given'):
-        page.locator('.pv select').select_option(order)
+        page.locator('.pv-order').select_option(order)
         b.order = order
         seen = []
         page.locator('.pv-canvas').focus()
@@ -351,7 +351,7 @@ def test_dark_and_light_theme(live, here):
     page.get_by_role('button', name='Keys (?)').click()
     keys,stage = page.locator('.pv-keys'),page.locator('.pv-stage').bounding_box()
     at = keys.locator('span').evaluate_all('all => all.map(e => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.right] })')
-    assert len(at) == 28 and len({a[0] for a in at[::2]}) == len({a[0] for a in at[1::2]}) == 1 # two columns
+    assert len(at) == 40 and len({a[0] for a in at[::2]}) == len({a[0] for a in at[1::2]}) == 1 # two columns
     assert all(a[1] == b[1] for a,b in zip(at[::2], at[1::2])) and at[0][0] >= stage['x'] and at[1][2] <= stage['x']+stage['width']
     page.get_by_role('button', name='Keys (?)').click()
     assert page.trouble == []
@@ -407,7 +407,7 @@ def test_frames_come_lazily(live, here):
     page.wait_for_function("document.querySelector('.pv-note').textContent.includes('RuntimeError: out of memory <here>')")
     page.keyboard.press('ArrowRight')
     shows(page, pal[here['preds'][4]])
-    page.locator('.pv select').select_option('worst IoU') # one frame has no prediction: what is known is sorted
+    page.locator('.pv-order').select_option('worst IoU') # one frame has no prediction: what is known is sorted
     assert page.trouble == []
 
 
@@ -424,7 +424,7 @@ def test_saved_page_needs_no_network(browser, here, tmp_path):
     pal = here['CAMVID'].palette()
     shows(page, pal[here['targs'][0]])
     page.locator('.pv-steps input').fill('0')
-    page.locator('.pv select').select_option('worst IoU')
+    page.locator('.pv-order').select_option('worst IoU')
     b.step,b.order = 0,'worst IoU'
     shows(page, pal[here['preds'][b.ranking()[0]]])
     assert [u for u in asked if not u.startswith(('file:', 'blob:', 'data:'))] == []
@@ -571,7 +571,7 @@ def test_thumbnails_one_class_and_only(saved, here):
     look,b = saved
     page,pal = look(),here['CAMVID'].palette()
     assert page.locator('.pv-thumb').count() == 6
-    page.locator('.pv select').select_option('worst Pedestrian')
+    page.locator('.pv-order').select_option('worst Pedestrian')
     b.order,b.index,b.view = 'worst Pedestrian',0,'prediction'
     want = b.ranking()
     shows(page, pal[here['preds'][want[0]]]) # whoever asks for the worst sees it
@@ -787,13 +787,13 @@ def test_the_frame_on_the_stage_keeps_its_size_while_another_is_awaited(odd, her
 def test_the_place_is_that_in_the_new_order(odd):
     page = odd[0]()
     assert page.locator('.pv-place').inner_text() == '1 of 4'
-    page.locator('.pv select').select_option('name')
+    page.locator('.pv-order').select_option('name')
     assert page.locator('.pv-name').inner_text() == 'c.png' and page.locator('.pv-place').inner_text() == '3 of 4'
 
 
 def test_the_worst_comes_when_the_scores_do(odd):
     page = odd[0]("state.full = state._tables; state._tables = state._tables.map(t => new Uint8Array(new Float32Array(t.length / 4).fill(Infinity).buffer))")
-    page.locator('.pv select').select_option('worst accuracy')
+    page.locator('.pv-order').select_option('worst accuracy')
     assert page.evaluate("model.sent.filter(m => m.type === 'score').length") >= 1
     page.evaluate("""() => { const t = model.get('full').map(b => b.slice()), columns = model.get('_meta').columns, f = new Float32Array(t[0].buffer)
         for (let i = 0; i < 4; i++) f[i * columns.length + columns.indexOf('accuracy')] = i === 3 ? .1 : .9

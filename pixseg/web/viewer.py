@@ -64,6 +64,25 @@ def _mix_conf(img, pred, conf, alpha, on):
     mix = (1-alpha)*_grey(img) + alpha*_heat[255-conf]
     return np.where(on[pred][...,None], mix, _grey(img)).round().astype(np.uint8)
 
+# %% ../../nbs/web/viewer.ipynb #6ac39a6a
+_every_view = 'prediction', 'truth', 'curtain', 'errors', 'confidence', 'changes'
+_change_names = 'mended', 'broken', 'wrong in both', 'changed' # of a pixel, between two predictions
+_change_colors = np.array([(0,130,220), (224,86,6), (240,200,60), (224,86,6)], np.uint8) # blue and orange: every eye tells them apart
+
+def _changes(before, after, targ, void):
+    "What became of each pixel, as a number of `_change_names`; 4 where nothing is to be said. Without truth: changed or not."
+    if targ is None: return np.where(before!=after, 3, 4)
+    was,now = before==targ,after==targ
+    kind = np.where(was, np.where(now, 4, 1), np.where(now, 0, 2))
+    return kind if void is None else np.where(targ==void, 4, kind)
+
+def _mix_changes(img, before, after, targ, labels, alpha, on):
+    "What changed over a grey photograph, where `on` holds True for a class of before, after or the truth."
+    kind = _changes(before, after, targ, labels.void)
+    counts = (kind<4) & (on[before] | on[after] | (False if targ is None else on[targ]))
+    mix = (1-alpha)*_grey(img) + alpha*_change_colors[kind.clip(max=3)]
+    return np.where(counts[...,None], mix, _grey(img)).round().astype(np.uint8)
+
 # %% ../../nbs/web/viewer.ipynb #c6485dc3
 def _pack(mask):
     "A uint8 array as deflated bytes."
@@ -224,6 +243,7 @@ class _Scores:
     "A row for each frame, a column for each score; infinity where nothing was counted yet, nan where there is none."
     def __init__(self, frames, steps, truth, given):
         self.frames,self.steps,self.truth,self.tables = frames,steps,truth,[]
+        self.pairs:list[dict] = [] # for each step: frame -> true*n+predicted and pixels of each pair that occurs, int32 `(2,K)`
         self.failed = {} # (step, frame): why it could not be counted
         given = [] if given is None else _check_len(given, len(frames), 'scores')
         self.extra = list(dict.fromkeys(k for o in given for k in o))
@@ -236,6 +256,28 @@ class _Scores:
         t = np.full((len(self.frames), len(self.columns)), np.inf, np.float32)
         for j,k in enumerate(self.extra): t[:,self.columns.index(k)] = self.given[:,j]
         self.tables.append(t)
+        self.pairs.append({})
+
+# %% ../../nbs/web/viewer.ipynb #37679ae4
+@patch
+def counts(self:_Scores, step, i):
+    "True*n+predicted and pixels of the pairs that occur in frame `i`, int32 `(2,K)`, counted now if this is the first time."
+    if i not in self.pairs[step]:
+        pred,labels = self.steps[step](i)[0],self.frames.labels
+        cm = confusion(pred, pred if self.truth is None else self.truth(i)[0], len(labels), labels.void).numpy().ravel()
+        cells = cm.nonzero()[0]
+        self.pairs[step][i] = np.stack([cells, cm[cells]]).astype(np.int32)
+    return self.pairs[step][i]
+
+@patch
+def matrix(self:_Scores, step, frames):
+    "Pixels of these frames together by true class (rows) and predicted class (columns), int64 `(n,n)`."
+    n = len(self.frames.labels)
+    cm = np.zeros(n*n, np.int64)
+    for i in frames:
+        cells,pixels = self.counts(step, i)
+        cm[cells] += pixels
+    return cm.reshape(n, n)
 
 # %% ../../nbs/web/viewer.ipynb #86afd7be
 @patch
@@ -243,7 +285,7 @@ def row(self:_Scores, step, i):
     "The scores of frame `i` by name, counted now if this is the first time."
     t,labels = self.tables[step][i],self.frames.labels
     if np.isinf(t).any():
-        cm = confusion(self.steps[step](i)[0], self.truth(i)[0], len(labels), labels.void)
+        cm = self.matrix(step, [i])
         ious = iou(cm)[[labels[o] for o in labels.classes]]
         known = dict(IoU=ious.nanmean(), accuracy=accuracy(cm), **dict(zip(labels.classes, ious)))
         for k in self.own: t[self.columns.index(k)] = float(known[k])
@@ -264,7 +306,7 @@ def order(self:_Scores, by, step):
 def count(self:_Scores, step):
     "Count every frame of a step, one at a time; yields how many are done. What fails is written down in `failed`."
     for i in range(len(self.frames)):
-        try: self.row(step, i)
+        try: self.row(step, i), self.counts(step, i)
         except Exception as e: self.failed[step,i] = str(e) if isinstance(e, PixsegError) else f'{self.frames.names[i]}: {type(e).__name__}: {e}'
         else: self.failed.pop((step, i), None)
         yield i+1
@@ -284,11 +326,12 @@ def colorblind_colors(
 class _Choosy(anywidget.AnyWidget):
     "A widget some of whose states are one of a few."
     def _choices(self, name):
-        m = self._meta
-        return dict(index=range(len(m['names'])), step=range(-1, len(self.steps)), view=m['views'], off=m['labels'],
+        m,n = self._meta,len(self.steps)
+        views = [o for o in _every_view if o in m['views'] or (n>1 and o in ('curtain', 'changes'))]
+        return dict(index=range(len(m['names'])), step=range(-1, n), against=range(-1, n), view=views, off=m['labels'],
                     palette=['labels', 'colorblind'], flagged=range(len(m['names'])), order=['given', 'name', *['worst '+o for o in m['columns']]])[name]
 
-    @validate('index', 'step', 'view', 'off', 'palette', 'order', 'flagged')
+    @validate('index', 'step', 'against', 'view', 'off', 'palette', 'order', 'flagged')
     def _one_of(self, proposal):
         name,value = proposal['trait'].name,proposal['value']
         choices = self._choices(name)
@@ -303,7 +346,8 @@ class MaskView(_Choosy):
     index = Int(0, help='number of the frame shown, in the order they were given').tag(sync=True)
     step = Int(-1, help='which set of predictions; -1: the newest').tag(sync=True)
     order = Unicode('given', help="'given', 'name', or 'worst ' and a score or class").tag(sync=True)
-    view = Unicode('prediction', help="'prediction', 'truth', 'curtain', 'errors' or 'confidence'").tag(sync=True)
+    against = Int(-1, help="which set of predictions the curtain and 'changes' set beside that; -1: the truth, and in 'changes' the step before").tag(sync=True)
+    view = Unicode('prediction', help="'prediction', 'truth', 'curtain', 'errors', 'confidence' or 'changes'").tag(sync=True)
     opacity = Float(0.5, min=0, max=1, help='share of class colour').tag(sync=True)
     curtain = Float(0.5, min=0, max=1, help='where prediction ends and truth begins, of the width').tag(sync=True)
     off = List(Unicode(), help='names of the classes that are switched off').tag(sync=True)
@@ -314,6 +358,7 @@ class MaskView(_Choosy):
     steps = List(Unicode(), help='a name for each set of predictions').tag(sync=True)
     _meta,_pack,_step0 = (Dict().tag(sync=True) for _ in range(3)) # names and colours; frames; masks of step 0
     _tables = List(Bytes()).tag(sync=True) # scores, one table a step
+    _counts0 = Bytes().tag(sync=True) # pairs of true and predicted class in each frame, step 0
     _esm,_js,_css = (Unicode().tag(sync=True) for _ in range(3)) # loader.js, viewer.js, viewer.css
 
 # %% ../../nbs/web/viewer.ipynb #f86b876b
@@ -322,7 +367,7 @@ class MaskBrowser:
 
     `MaskBrowser('photos', 'camvid-encoder', 'masks')`, `MaskBrowser(imgs, preds, targs, labels=['sky', 'cat'])`
     """
-    index:int; step:int; order:str; view:str; opacity:float; curtain:float; off:list; palette:str
+    index:int; step:int; against:int; order:str; view:str; opacity:float; curtain:float; off:list; palette:str
     shown:bool; flagged:list; height:int # see `MaskView`
     def __init__(self,
         images, # photographs: a folder, a file, an array `(H,W,3)`, a tensor `(3,H,W)`, floats 0..1 or uint8; or a list of these
@@ -371,6 +416,7 @@ def _frame(self:MaskBrowser, i, preds=True):
     "The bytes of frame `i` by key, and its scores counted."
     keys = [f'photo/{i}', *[f'truth/{i}']*bool(self.truth), *[f'pred/0/{i}', f'conf/0/{i}']*preds]
     if self.truth and preds: self.scores.row(0, i)
+    if preds and len(self.frames)>1: self.scores.counts(0, i) # of a single mask nobody asks
     return {k:self._sender.make(k) for k in keys}
 
 @patch
@@ -405,11 +451,11 @@ def _make_widget(self:MaskBrowser, step):
     meta = dict(names=f.names, sizes=[[-(-h//k), -(-w//k), k] for (h,w),k in zip(f.sizes, thin)], labels=labels.names,
         void=labels.void, truth=bool(self.truth), conf=conf, views=views, columns=self.scores.columns,
         key=uuid.uuid4().hex[:12], heat=_heat.tolist(), errors=dict(names=error_names, colors=error_colors.tolist()),
-        palettes=dict(labels=labels.colors, colorblind=colorblind_colors(labels)))
+        changes=dict(names=_change_names, colors=_change_colors.tolist()), palettes=dict(labels=labels.colors, colorblind=colorblind_colors(labels)))
     pred = {k:v for k,v in self._there.items() if k.startswith(('pred', 'conf'))}
     esm,js,style = map(read_script, ('loader.js', 'viewer.js', 'viewer.css'))
     return MaskView(_meta=meta, _pack={k:v for k,v in self._there.items() if k not in pred}, _step0=pred, steps=[step],
-                    _tables=self.scores.packed(), _esm=esm, _js=js, _css=style)
+                    _tables=self.scores.packed(), _counts0=self.scores.packed_counts(0), _esm=esm, _js=js, _css=style)
 
 @patch
 def packed(self:_Scores):
@@ -418,10 +464,17 @@ def packed(self:_Scores):
     for s,i in self.failed: tables[s][i] = np.where(np.isinf(tables[s][i]), np.nan, tables[s][i])
     return [t.tobytes() for t in tables]
 
+@patch
+def packed_counts(self:_Scores, step):
+    "For the browser, int32, deflated: how many pairs each frame has (-1: not counted yet, -2: failed), all pairs, the pixels of each."
+    pairs,every = self.pairs[step],range(len(self.frames))
+    sizes = np.array([pairs[i].shape[1] if i in pairs else -2 if (step,i) in self.failed else -1 for i in every], np.int32)
+    return zlib.compress(np.concatenate([sizes, *[pairs[i][k] for k in range(2) for i in every if i in pairs]]).astype('<i4').tobytes())
+
 # %% ../../nbs/web/viewer.ipynb #c452e68b
 def _state(name): return property(lambda self: getattr(self.widget, name), lambda self,v: setattr(self.widget, name, v),
                                   doc=MaskView.class_traits()[name].help)
-_states = 'index', 'step', 'order', 'view', 'opacity', 'curtain', 'off', 'palette', 'shown', 'flagged', 'height'
+_states = 'index', 'step', 'against', 'order', 'view', 'opacity', 'curtain', 'off', 'palette', 'shown', 'flagged', 'height'
 for _o in _states: setattr(MaskBrowser, _o, _state(_o))
 
 @patch
@@ -431,6 +484,14 @@ def __repr__(self:MaskBrowser):
 
 # %% ../../nbs/web/viewer.ipynb #54a5a5a7
 @patch
+def _beside(self:MaskBrowser):
+    "The step that the view sets beside the one shown; None where it sets the truth or nothing there."
+    step,n = range(len(self.steps))[self.step],len(self.steps)
+    if n<2 or self.view not in ('curtain', 'changes'): return None
+    if self.against>=0: return self.against
+    return None if self.view=='curtain' and self.truth else step-1 if step else 1
+
+@patch
 def picture(self:MaskBrowser)->np.ndarray: # uint8 `(H,W,3)`, of the photograph's own size
     "The picture that the state asks for, in numpy: what the browser must show."
     i,img,colors = self.index,self.frames.img(self.index),self.widget._meta['palettes'][self.palette]
@@ -438,11 +499,13 @@ def picture(self:MaskBrowser)->np.ndarray: # uint8 `(H,W,3)`, of the photograph'
     on = np.array([o not in self.off for o in labels.names])
     alpha = self.opacity if self.shown else 0.
     (pred,conf),targ = self.steps[self.step](i),self.truth and self.truth(i)[0]
+    other = None if self._beside() is None else self.steps[self._beside()](i)[0]
+    if self.view=='changes': return _mix_changes(img, other, pred, targ, labels, alpha, on)
     if self.view=='errors': return _mix_errors(img, pred, targ, labels, alpha, on)
     if self.view=='confidence': return _mix_conf(img, pred, conf, alpha, on)
     left = np.arange(img.shape[1])<round(self.curtain*img.shape[1]) # of the curtain
     mask = {'prediction':pred, 'truth':targ}.get(self.view)
-    return _mix(img, np.where(left, pred, targ) if mask is None else mask, labels, alpha, on)
+    return _mix(img, np.where(left, pred, targ if other is None else other) if mask is None else mask, labels, alpha, on)
 
 @patch
 def ranking(self:MaskBrowser)->list[int]: # numbers of frames
@@ -481,7 +544,9 @@ def _rank(self:MaskBrowser, step):
         yield done
         start = time.perf_counter()
     failed = [why for (s,_),why in self.scores.failed.items() if s==step]
-    self.widget._tables = self.scores.packed()
+    with self.widget.hold_sync(): # one message
+        setattr(self.widget, f'_counts{step}', self.scores.packed_counts(step))
+        self.widget._tables = self.scores.packed()
     self.widget.send(dict(type='scored', done=n, failed=f'{len(failed)} of {n} without a score: {failed[0]}' if failed else ''))
 
 @patch
@@ -512,7 +577,9 @@ def add_step(self:MaskBrowser,
     for i in [int(k[6:]) for k in self._there if k.startswith('photo/') and not masks.function]:
         there |= {k:self._sender.make(k) for k in (f'pred/{s}/{i}', f'conf/{s}/{i}')}
         if self.truth: self.scores.row(s, i)
-    self.widget.add_traits(**{f'_step{s}':Dict(there).tag(sync=True)}) # sends it
+        self.scores.counts(s, i)
+    counts = Bytes(self.scores.packed_counts(s)).tag(sync=True)
+    self.widget.add_traits(**{f'_step{s}':Dict(there).tag(sync=True), f'_counts{s}':counts}) # sends them
     self.widget._tables = self.scores.packed()
     self.widget.steps = [*self.widget.steps, str(name)]
 
@@ -535,10 +602,9 @@ def _count(self:MaskBrowser, step):
     "Pixels by true and predicted class as a DataFrame."
     import pandas as pd
     if self.truth is None or self.alone: raise PixsegError("there is nothing to compare: give predictions and true masks")
-    masks,labels = self.steps[step],self.labels
-    n = len(labels)
-    cm = sum(confusion(masks(i)[0], self.truth(i)[0], n, labels.void) for i in range(len(self.frames)))
-    table = pd.DataFrame(cm.numpy(), labels.names, labels.names).loc[list(labels.classes)]
+    labels,s = self.labels,range(len(self.steps))[step]
+    cm = self.scores.matrix(s, range(len(self.frames)))
+    table = pd.DataFrame(cm, labels.names, labels.names).loc[list(labels.classes)]
     if labels.void is not None and not table[labels.names[labels.void]].any(): table = table[list(labels.classes)] # nobody predicts void
     return table.rename_axis('true').rename_axis('predicted', axis=1)
 
@@ -630,6 +696,7 @@ const state = {state}, bytes = text => Uint8Array.from(atob(text), c => c.charCo
 for (const pack of [state._pack, ...state.steps.map((_, s) => state['_step' + s])])
   for (const key in pack) pack[key] = bytes(pack[key])
 state._tables = state._tables.map(bytes)
+for (const key in state) if (key.startsWith('_counts')) state[key] = bytes(state[key])
 const model = {{ get: k => state[k], set() {{}}, save_changes() {{}}, send() {{}}, on() {{}}, off() {{}} }} // no kernel
 viewer.render({{ model, el: document.body }})
 </script></body></html>
@@ -646,10 +713,9 @@ def save(self:MaskBrowser,
 )->Path: # the file written
     "One page with the viewer and all its frames and steps; needs no network and no kernel."
     w,path,n = self.widget,Path(path),range(len(self.frames))
-    if self.truth and not self.alone:
-        for s in range(len(self.steps)): list(self._rank(s))
+    for s in range(len(self.steps)): list(self._rank(s))
     make = lambda k: self._there[k] if k in self._there else self._sender.make(k)
-    state = {k:getattr(w, k) for k in (*_states, 'steps', '_meta', '_tables')}
+    state = {k:getattr(w, k) for k in (*_states, 'steps', '_meta', '_tables', *[f'_counts{s}' for s in range(len(self.steps))])}
     state['_pack'] = {k:make(k) for i in n for k in (f'photo/{i}', *[f'truth/{i}']*bool(self.truth))}
     for s in range(len(self.steps)):
         state[f'_step{s}'] = {k:make(k) for i in n for k in (f'pred/{s}/{i}', *[f'conf/{s}/{i}']*w._meta['conf'])}

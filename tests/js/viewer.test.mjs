@@ -122,7 +122,7 @@ test('decoded frames: decoded once, the longest unused go', async () => {
 
 const META = { labels: ['Road', 'Sky', 'Void'], void: 2, views: ['prediction', 'truth'], sizes: [[2, 2, 1], [2, 2, 3]], heat: Array.from({ length: 256 }, (_, k) => [k, 0, 0]),
   palettes: { labels: [[10, 0, 0], [20, 0, 0], [0, 0, 0]], colorblind: [[1, 1, 1], [2, 2, 2], [3, 3, 3]] },
-  errors: { colors: [[1, 0, 0], [2, 0, 0], [3, 0, 0]] } }
+  errors: { colors: [[1, 0, 0], [2, 0, 0], [3, 0, 0]] }, changes: { colors: [[1, 0, 0], [2, 0, 0], [3, 0, 0], [4, 0, 0]] } }
 const FRAME = { index: 0, width: 2, height: 2, pred: Uint8Array.of(0, 1, 0, 1), truth: Uint8Array.of(0, 0, 2, 1), conf: Uint8Array.of(255, 0, 128, 51) }
 const colors = (layer, look = {}) => {
   const color = v.painter(layer, FRAME, META, { palette: 'labels', off: new Set(), ...look })
@@ -144,7 +144,53 @@ test('layers say what every pixel is', () => {
   assert.deepEqual(colors('errors', { off: new Set([2]) }).map(c => c[3]), [255, 255, 0, 255])
   assert.deepEqual(colors('confidence').map(c => c[0]), [0, 255, 127, 204])
   assert.equal(v.painter('confidence', { ...FRAME, conf: null }, META, { palette: 'labels', off: new Set() }), null)
-  assert.ok(Object.values(v.LAYERS).flat().every(o => ['pred', 'truth', 'errors', 'confidence'].includes(o)))
+  assert.ok(Object.values(v.LAYERS).flat().every(o => ['pred', 'truth', 'right', 'errors', 'confidence', 'changes', 'lit'].includes(o)))
+})
+
+test('of one kind of mistake only those pixels are lit', () => {
+  assert.deepEqual(colors('lit', { pair: 0 * 3 + 1 }).map(c => c[3]), [0, 255, 0, 0]) // Road taken for Sky
+  assert.deepEqual(colors('lit', { pair: 0 * 3 + 0 }).map(c => c[3]), [255, 0, 0, 0]) // void at the third: no Road there
+  assert.equal(v.seen({ view: 'truth', pair: 1 }), 'lit')
+  assert.equal(v.seen({ view: 'truth', pair: -1 }), 'truth')
+})
+
+test('two steps side by side', () => {
+  assert.deepEqual(v.viewsOf({ views: ['prediction', 'confidence'] }, 1), ['prediction', 'confidence'])
+  assert.deepEqual(v.viewsOf({ views: ['prediction', 'confidence'] }, 2), ['prediction', 'curtain', 'confidence', 'changes'])
+  const beside = (view, against, step, truth = true, steps = 3) => v.beside({ view, against, step }, truth, steps)
+  assert.deepEqual([beside('curtain', -1, 2), beside('curtain', 1, 2), beside('curtain', -1, 2, false), beside('curtain', -1, 0, false)], [null, 1, 1, 1])
+  assert.deepEqual([beside('changes', -1, 2), beside('changes', -1, 0), beside('changes', 0, 2), beside('errors', 0, 2), beside('changes', -1, 0, true, 1)], [1, 1, 0, null, null])
+  const two = { ...FRAME, other: Uint8Array.of(1, 0, 1, 1), otherStep: 0, otherName: 'first' } // truth 0 0 void 1, prediction 0 1 0 1
+  const paints = (layer, look, frame = two) => {
+    const color = v.painter(layer, frame, META, { palette: 'labels', off: new Set(), other: 0, ...look })
+    return color && [0, 1, 2, 3].map(p => color(p) & 255)
+  }
+  assert.deepEqual(paints('changes'), [1, 2, 0, 0]) // mended, broken, void, right both times
+  assert.deepEqual(paints('changes', {}, { ...two, other: Uint8Array.of(1, 1, 1, 1) }), [1, 3, 0, 0]) // wrong both times
+  assert.deepEqual(paints('changes', {}, { ...two, truth: null }), [4, 4, 4, 0])
+  assert.deepEqual(paints('changes', { off: new Set([0, 1]) }), [0, 0, 0, 0])
+  assert.equal(paints('changes', { other: 2 }), null) // another step, which is on its way
+  assert.deepEqual([paints('right'), paints('right', { other: null })], [[20, 10, 20, 20], [10, 10, 0, 20]])
+  assert.equal(v.classSeen(two, { px: 1, py: 0 }, { view: 'curtain', curtain: 0, other: 0 }), 0)
+  assert.equal(v.classSeen(two, { px: 0, py: 0 }, { view: 'curtain', curtain: 0, other: null }), 0)
+  assert.ok(v.readOut(two, { px: 0, py: 0 }, META, 'labels').some(o => o[1] === 'first' && o[2] === 'Sky'))
+})
+
+test('what a saved picture says of its colours', () => {
+  const look = { view: 'prediction', pair: -1, other: null, palette: 'labels', off: new Set() }, legend = more => v.legendOf(FRAME, { ...look, ...more }, { ...META,
+    errors: { ...META.errors, names: ['right', 'wrong', 'void'] } })
+  assert.deepEqual(legend({}), [['rgb(10 0 0)', 'Road'], ['rgb(20 0 0)', 'Sky']])
+  assert.deepEqual(legend({ off: new Set([0]) }).map(o => o[1]), ['Sky'])
+  assert.deepEqual(legend({ view: 'truth' }).map(o => o[1]), ['Road', 'Sky', 'Void'])
+  assert.deepEqual(legend({ view: 'curtain', palette: 'colorblind' }).map(o => o[0]), ['rgb(1 1 1)', 'rgb(2 2 2)', 'rgb(3 3 3)'])
+  assert.deepEqual(legend({ view: 'errors' }), [['rgb(1 0 0)', 'right'], ['rgb(2 0 0)', 'wrong'], ['rgb(3 0 0)', 'void']])
+  assert.deepEqual(legend({ pair: 1 }).map(o => o[1]), ['Road taken for Sky'])
+  assert.deepEqual(legend({ view: 'confidence' }).map(o => o[1]), ['unsure', 'half sure', 'sure'])
+})
+
+test('words and swatches go into lines', () => {
+  assert.deepEqual(v.wrap(['aaa', 'bb', 'c', 'dddddddd', 'e'], 6, o => o.length), [['aaa', 'bb', 'c'], ['dddddddd'], ['e']])
+  assert.deepEqual(v.wrap([], 6, o => o.length), [])
 })
 
 test('shares of the classes', () => { assert.deepEqual([...v.shares(FRAME.truth).slice(0, 4)], [.5, .25, .25, 0]) })
@@ -183,6 +229,56 @@ test('from frame to frame in that order', () => {
   assert.equal(r.place.get(0), 2)
   assert.equal(r.cell(2, 'IoU'), .75)
   assert.ok(isNaN(r.cell(2, 'nonsense')))
+})
+
+test('most first, whatever the order; a filter leaves some, and a frame that it does not leave has neighbours', () => {
+  const r = new Ranking(['a', 'b', 'c', 'd', 'e'], [])
+  r.sort('name', null, { most: i => [0, 5, 2, 5, 1][i] })
+  assert.deepEqual(r.order, [1, 3, 2, 4, 0])
+  r.sort('given', null, { left: i => i % 2 === 1 }) // b and d
+  assert.deepEqual([r.order, r.at(3), r.at(2)], [[1, 3], '2 of 2', 'not among 2'])
+  assert.deepEqual([r.from(2, 1), r.from(2, -1), r.from(0, 1), r.from(0, -1), r.from(4, 1), r.from(4, -1), r.from(2, Infinity)], [3, 1, 1, 1, 3, 3, 3])
+  assert.deepEqual(r.around(2), [])
+  r.sort('given', null, { left: () => false })
+  assert.deepEqual([r.order, r.from(2, 1), r.from(2, -Infinity), r.uncounted], [[], 2, 2, false]) // one stays where one is
+})
+
+// ---- what is counted
+
+// Three frames of two classes and void (2): the first has Road right 6, Road as Sky 2; the second failed; the third has Sky as Void 4, Sky right 1.
+const FLAT = Int32Array.of(2, -2, 2, 0, 1, 4, 5, 6, 2, 1, 4)
+
+test('counts of each frame, and of all', () => {
+  const c = new v.Counts(FLAT, 3, 3)
+  assert.deepEqual([c.counted, c.waiting], [2, false])
+  assert.deepEqual([c.at(0, 0), c.at(0, 1), c.at(0, 4), c.at(1, 0), c.at(2, 5)], [6, 2, 0, 0, 4])
+  assert.deepEqual([...c.total()], [6, 2, 0, 0, 1, 4, 0, 0, 0])
+  assert.deepEqual([c.having(0), c.having(3)], [1, 0])
+  assert.deepEqual([c.has(0, 0), c.has(0, 1), c.has(2, 0), c.has(2, 2), c.has(1, 0)], [true, true, false, true, false]) // true or predicted
+  assert.equal(new v.Counts(Int32Array.of(-1, 0), 2, 3).waiting, true)
+})
+
+test('totals, and the largest confusions', () => {
+  const table = new v.Counts(FLAT, 3, 3).total(), t = v.totals(table, 3, 2)
+  assert.deepEqual([t.pixels, t.accuracy, t.iou[0], t.iou[1]], [13, 7 / 13, 6 / 8, 1 / 7])
+  assert.ok(isNaN(t.iou[2])) // void has none
+  assert.equal(t.meanIoU, (6 / 8 + 1 / 7) / 2)
+  assert.deepEqual(v.confusions(table, 3, t).map(o => [o.pair, o.pixels, o.share]), [[5, 4, .8], [1, 2, .25]])
+  const crowd = Float64Array.of(1, 9, 0, 1, 0, 0, 0, 0, 0) // all of Sky's one pixel is wrong, most of Road's
+  assert.deepEqual(v.confusions(crowd, 3, v.totals(crowd, 3, 2), 'pixels').map(o => o.pair), [1, 3])
+  assert.deepEqual(v.confusions(crowd, 3, v.totals(crowd, 3, 2), 'share', 1).map(o => o.pair), [3])
+  assert.equal(v.pairName(1, ['Road', 'Sky', 'Void']), 'Road taken for Sky')
+  assert.equal(v.pairName(4, ['Road', 'Sky', 'Void']), 'Sky found as Sky')
+})
+
+test('a filter by name, class and flag', () => {
+  const names = ['Street 1.png', 'street 2.png', 'park.png'], counts = new v.Counts(FLAT, 3, 3), none = { name: ' ', present: -1, marked: false, flagged: new Set([2]) }
+  const left = wish => [0, 1, 2].filter(v.sieve({ ...none, ...wish }, names, counts))
+  assert.equal(v.sieve(none, names, counts), null)
+  assert.deepEqual([left({ name: 'STREET' }), left({ present: 1 }), left({ marked: true }), left({ name: 'park', present: 0 })], [[0, 1], [0, 2], [2], []])
+  assert.deepEqual([0, 1, 2].filter(v.sieve({ ...none, present: 0 }, names, null)), []) // not counted yet: none is known to have it
+  const labels = ['Car', 'Cart', 'Sky', 'Void']
+  assert.deepEqual(['', 'car', 'CART', 'sk', 'ca', 'x', 'void'].map(o => v.classNamed(o, labels, 3)), [-1, 0, 1, 2, NaN, NaN, NaN])
 })
 
 // ---- geometry
@@ -284,6 +380,15 @@ test('the strip', () => {
   assert.equal(v.scrolledTo(2, 920, 920), 2.5 * 92 - 460)
 })
 
+test('rows of a grid in sight', () => {
+  assert.deepEqual(v.inSight(0, 400, 100, 150, 7), [0, 27]) // three rows begin in 400, and one more when half a row is scrolled away
+  assert.deepEqual(v.inSight(310, 400, 100, 150, 7), [14, 41])
+  assert.deepEqual(v.inSight(0, 400, 5, 150, 7), [0, 4])
+  assert.deepEqual(v.inSight(0, 400, 0, 150, 7), [0, -1])
+  assert.equal(v.scrolledTo(6, 0, 400, 150, 7), 0)
+  assert.equal(v.scrolledTo(21, 0, 400, 150, 7), 3.5 * 150 - 200)
+})
+
 // ---- keys
 
 const VIEWS = ['prediction', 'truth', 'curtain']
@@ -291,7 +396,9 @@ const key = (k, on = '', shift = false) => v.action(k, shift, on, VIEWS)
 
 test('keys', () => {
   assert.deepEqual(['ArrowLeft', 'ArrowRight', 'Home', 'End'].map(k => key(k)), [['go', -1], ['go', 1], ['go', -Infinity], ['go', Infinity]])
-  assert.deepEqual([' ', 'm', 'M', 's', 'S', '?', 'Escape'].map(k => key(k)), [['mask'], ['mask'], ['mask'], ['only'], ['only'], ['help'], ['help', false]])
+  assert.deepEqual([' ', 'm', 'M', 's', 'S', '?', 'Escape'].map(k => key(k)), [['mask'], ['mask'], ['mask'], ['only'], ['only'], ['help'], ['leave']])
+  assert.deepEqual(['a', '/', 'g', 'p', 'w'].map(k => key(k)), [['overview'], ['filter'], ['grid'], ['save'], ['fullscreen']])
+  assert.deepEqual([key('ArrowDown', 'thumb'), key('ArrowRight', 'thumb'), key(' ', 'thumb'), key('Enter', 'thumb')], [['row', 1], ['go', 1], null, null])
   assert.deepEqual(['[', ']', '+', '=', '-', '0'].map(k => key(k)), [['fade', -.1], ['fade', .1], ['zoom', 1.5], ['zoom', 1.5], ['zoom', 1 / 1.5], ['zoom', 0]])
   assert.deepEqual(['1', '3'].map(k => key(k)), [['look', 'prediction'], ['look', 'curtain']])
   for (const k of ['4', '9', 'x', 'Tab', 'Enter', 'ArrowUp', 'Shift', 'Dead']) assert.equal(key(k), null, k)
@@ -309,6 +416,13 @@ test('keys mean what the focus makes of them', () => {
   assert.deepEqual([key('ArrowLeft', 'range'), key('Home', 'range'), key(' ', 'range'), key('f', 'range')], [null, null, ['mask'], ['flag']])
   assert.deepEqual([key('ArrowLeft', 'zoomed'), key('ArrowUp', 'zoomed', true), key('PageDown', 'zoomed')], [['stride', -1, 0], ['probe', 0, -1], ['go', 1]])
   assert.deepEqual([key('ArrowDown', 'class'), key('End', 'class'), key(' ', 'class'), key('s', 'class')], [['walk', 1], ['walk', Infinity], null, ['only']])
+})
+
+test('keys among the confusions', () => {
+  assert.deepEqual([key('ArrowLeft', 'cell'), key('ArrowDown', 'cell'), key('End', 'cell'), key('Home', 'cell')],
+    [['cross', -1, 0], ['cross', 0, 1], ['cross', Infinity, 0], ['cross', -Infinity, 0]])
+  assert.equal(key(' ', 'cell'), null) // the button's own
+  assert.deepEqual([key('PageDown', 'cell'), key('Escape', 'cell')], [['go', 1], ['leave']])
 })
 
 test('long names keep both ends, and a frame is told in words', () => {
