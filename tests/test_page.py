@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from pixseg.calibration import confidence
@@ -92,7 +93,9 @@ def mask_of(page, tmp_path, *files):
 
 
 @pytest.mark.parametrize('name', SHIPPED)
-def test_masks_are_those_of_predict_mask(opened, tmp_path, name):
+def test_masks_are_those_of_predict_mask(opened, tmp_path, name, monkeypatch):
+    "In 32 bits, as a page computes: where a processor has bfloat16, Python rounds, and a few percent of the pixels of a drawn street may change."
+    monkeypatch.setattr('pixseg.predict.pick_precision', lambda device: torch.float32)
     page, model = opened(name), load_model(name)
     for i, (h, w) in enumerate([(96, 128), (360, 480), (501, 333), (97, 351), (605, 1701)]):
         img = street(700+i, h, w)

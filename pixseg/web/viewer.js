@@ -1145,7 +1145,7 @@ class Overview {
   }
   swatch(id) { return make('span', { class: 'pv-swatch', style: `background:${css(this.meta.palettes[this.state.palette][id])}` }) }
   table(table, n, { rows, iou }, there) {
-    const { meta: { labels, void: void_ } } = this, number = id => isFinite(iou[id]) ? iou[id].toFixed(2) : '–', 
+    const { meta: { labels, void: void_ } } = this, number = id => isFinite(iou[id]) ? iou[id].toFixed(2) : '–',
       gone = labels.filter((_, id) => id !== void_ && !there.includes(id))
     const head = make('tr', {}, make('td', {}), make('th', { scope: 'col', class: 'pv-iou' }, 'IoU'),
       ...there.map(id => make('th', { scope: 'col', title: `predicted ${labels[id]}` }, make('span', { class: 'pv-upright' }, labels[id]), this.swatch(id))))
