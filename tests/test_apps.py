@@ -204,7 +204,7 @@ def test_a_file_too_large_to_be_sent(page, tmp_path):
     (tmp_path/'deep.tif').write_bytes(noise(1800, 1600, 'TIFF'))
     with page.expect_file_chooser() as chosen: app.locator('.pixseg-upload').click()
     chosen.value.set_files(tmp_path/'deep.tif')
-    wait(page, lambda: 'deep.tif has 8.6 MB, more than the 8.0 MB' in ' '.join(app.locator('[role=alert]').all_inner_texts()), 10)
+    wait(page, lambda: 'Not done: deep.tif has 8.6 MB, more than the 8.0 MB' in ' '.join(app.locator('[role=alert]').all_inner_texts()), 10)
     assert 'phone.jpg' in message.inner_text() and page.trouble == [] # nothing is lost
     app.locator('.widget-dropdown select').nth(1).select_option('a street')
     wait(page, lambda: 'a street: 96x128' in message.inner_text()) # and the kernel still answers
