@@ -2407,6 +2407,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'pixseg.web.viewer._Sender.__init__': ('web/viewer.html#_sender.__init__', 'pixseg/web/viewer.py'),
                                    'pixseg.web.viewer._Sender.make': ('web/viewer.html#_sender.make', 'pixseg/web/viewer.py'),
                                    'pixseg.web.viewer._Sender.thin': ('web/viewer.html#_sender.thin', 'pixseg/web/viewer.py'),
+                                   'pixseg.web.viewer._Sender.thinned': ('web/viewer.html#_sender.thinned', 'pixseg/web/viewer.py'),
                                    'pixseg.web.viewer._add_still': ('web/viewer.html#_add_still', 'pixseg/web/viewer.py'),
                                    'pixseg.web.viewer._as_path': ('web/viewer.html#_as_path', 'pixseg/web/viewer.py'),
                                    'pixseg.web.viewer._check_conf': ('web/viewer.html#_check_conf', 'pixseg/web/viewer.py'),

@@ -216,8 +216,11 @@ class _Sender:
         kind,*step,i = key.split('/')
         i = int(i)
         if kind in ('photo', 'thumb'): return _jpeg(self.frames.img(i), self.thin(i) if kind=='photo' else 0)
-        mask,conf = self.truth(i) if kind=='truth' else self.steps[int(step[0])](i)
-        if kind=='conf': mask = conf
+        both = self.truth(i) if kind=='truth' else self.steps[int(step[0])](i)
+        return self.thinned(i, both[kind=='conf'])
+
+    def thinned(self, i, mask):
+        "A mask of frame `i` as bytes, thinned as its photograph is."
         return b'' if mask is None else _pack(mask[::self.thin(i),::self.thin(i)])
 
 # %% ../../nbs/web/viewer.ipynb #665b0a5b
@@ -240,11 +243,12 @@ class _Scores:
 
 # %% ../../nbs/web/viewer.ipynb #86afd7be
 @patch
-def row(self:_Scores, step, i):
-    "The scores of frame `i` by name, counted now if this is the first time."
+def row(self:_Scores, step, i, masks=None):
+    "The scores of frame `i` by name, counted now if this is the first time; `masks` are prediction and truth, if at hand."
     t,labels = self.tables[step][i],self.frames.labels
     if np.isinf(t).any():
-        cm = confusion(self.steps[step](i)[0], self.truth(i)[0], len(labels), labels.void)
+        pred,targ = masks or (self.steps[step](i)[0], self.truth(i)[0])
+        cm = confusion(pred, targ, len(labels), labels.void)
         ious = iou(cm)[[labels[o] for o in labels.classes]]
         known = dict(IoU=ious.nanmean(), accuracy=accuracy(cm), **dict(zip(labels.classes, ious)))
         for k in self.own: t[self.columns.index(k)] = float(known[k])
@@ -370,9 +374,12 @@ def _of_kept(items, given, what):
 @patch
 def _frame(self:MaskBrowser, i, preds=True):
     "The bytes of frame `i` by key, and its scores counted."
-    keys = [f'photo/{i}', *[f'truth/{i}']*bool(self.truth), *[f'pred/0/{i}', f'conf/0/{i}']*preds]
-    if self.truth and preds: self.scores.row(0, i)
-    return {k:self._sender.make(k) for k in keys}
+    send,truth = self._sender,self.truth and self.truth(i)[0] # files are read once for bytes and scores
+    there = {f'photo/{i}':send.make(f'photo/{i}'), **({} if truth is None else {f'truth/{i}':send.thinned(i, truth)})}
+    if not preds: return there
+    pred,conf = (truth,None) if self.alone else self.steps[0](i)
+    if truth is not None: self.scores.row(0, i, (pred, truth))
+    return {**there, f'pred/0/{i}':send.thinned(i, pred), f'conf/0/{i}':send.thinned(i, conf)}
 
 @patch
 def _first(self:MaskBrowser, budget):
