@@ -44,8 +44,7 @@ def close(page, path, has):
     for _ in range(100):
         if path.read_text().count('<figure class=') == has: break
         page.wait_for_timeout(50)
-    page.evaluate("""async () => { const s = window.jupyterapp.serviceManager.sessions
-        for (const m of [...s.running()]) await s.shutdown(m.id) }""")
+    page.evaluate('window.jupyterapp.serviceManager.sessions.shutdownAll()')
     page.close()
 
 
