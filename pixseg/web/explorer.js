@@ -6,8 +6,9 @@
 
 const CSS = `
 .px-explorer { font: 13px/1.4 var(--jp-ui-font-family, system-ui, sans-serif); color: var(--jp-ui-font-color1, inherit) }
-.px-explorer svg { width: 100%; max-width: 980px; display: block }
-.px-explorer svg text { fill: currentColor; text-anchor: middle; pointer-events: none }
+.px-explorer svg { width: 100%; max-width: 980px; display: block; overflow: visible }
+.px-explorer svg text { fill: currentColor; text-anchor: middle; pointer-events: none; font-size: calc(1px * var(--size)) }
+.px-explorer svg text.maps { font-size: calc(1.25px * var(--size)); font-weight: bold }
 .px-explorer .box { cursor: pointer; outline: none }
 .px-explorer .box rect { stroke: #777; stroke-width: .012 }
 .px-explorer .box:hover rect, .px-explorer .box:focus-visible rect { stroke: #e8833a; stroke-width: .045 }
@@ -20,7 +21,7 @@ const CSS = `
 .px-explorer figcaption { margin-bottom: 3px }
 .px-explorer .sheets figure { flex: 1 1 260px }
 .px-explorer .sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(66px, 1fr)); gap: 3px }
-.px-explorer .sheet button { padding: 0; border: 2px solid transparent; background: none; cursor: zoom-in; color: inherit; font: inherit; font-size: 10px; line-height: 1.4 }
+.px-explorer .sheet button { padding: 0; border: 2px solid transparent; background: none; cursor: zoom-in; color: inherit; font: inherit; font-size: 11px; line-height: 1.4; overflow-wrap: anywhere }
 .px-explorer .sheet button:hover, .px-explorer .sheet button:focus-visible { border-color: #e8833a; outline: none }
 .px-explorer .sheet button[aria-pressed=true] { border-color: #d6336c }
 .px-explorer img { display: block; image-rendering: pixelated }
@@ -50,10 +51,18 @@ function drawBox(b) {
   return make('g', { class: 'box', role: 'radio', tabindex: -1, 'data-part': b.name, 'aria-label': say },
     make('title', {}, say),
     // the deep boxes are thin; an unseen rectangle around each makes it easy to hit
-    make('rect', { class: 'hit', x: b.x - .16, y: b.y - .3, width: b.bw + .32, height: b.bh + .52 }),
+    make('rect', { class: 'hit', x: b.x - .16, y: b.y - .3, width: b.bw + .32, height: b.bh + .75 }),
     make('rect', { x: b.x, y: b.y, width: b.bw, height: b.bh, fill: b.color }),
-    make('text', { x: b.x + b.bw / 2, y: b.y - .06, 'font-size': .19, 'font-weight': 'bold' }, String(b.c)),
-    make('text', { x: b.x + b.bw / 2, y: b.y + b.bh + .17, 'font-size': .14 }, `${b.h}x${b.w}`))
+    make('text', { class: 'maps', x: b.x + b.bw / 2, y: b.y - .06 }, String(b.c)),
+    // on two lines: neighbours of one level stand closer than a size is wide
+    ...[`${b.h}x`, String(b.w)].map((line, k) => make('text', { x: b.x + b.bw / 2, y: b.y + b.bh + .05, dy: `${1 + 1.2 * k}em` }, line)))
+}
+
+// The size of the numbers in units of the drawing: 11 pixels of the screen at least, as long as the longest size fits
+// between two neighbours, whose middles are half a unit apart or more.
+export function fontSize(net, width) {
+  const longest = Math.max(...net.boxes.flatMap(b => [String(b.h).length + 1, String(b.w).length]))
+  return Math.min(.5 / (.64 * longest), Math.max(.14, 11 * net.view[2] / width))
 }
 
 // The line and the two strokes of the head, as the `d` of a path.
@@ -111,6 +120,7 @@ function render({ model, el }) {
   const root = make('div', { class: 'px-explorer', 'data-lm-suppress-shortcuts': 'true' }) // keep Lab's keys off the arrows
   const panel = make('div', { 'aria-live': 'polite' })
   let svg
+  const fit = new ResizeObserver(() => { if (svg?.clientWidth) svg.style.setProperty('--size', fontSize(model.get('net'), svg.clientWidth)) })
 
   function enlarge(map, sheet, button) {
     const same = button.getAttribute('aria-pressed') == 'true'
@@ -134,6 +144,9 @@ function render({ model, el }) {
 
   function showNet() {
     svg = drawNet(model.get('net'))
+    svg.style.setProperty('--size', .14)
+    fit.disconnect()
+    fit.observe(svg)
     root.replaceChildren(make('style', {}, CSS), svg, panel)
     showPart()
   }
@@ -155,6 +168,7 @@ function render({ model, el }) {
   showNet()
   el.append(root)
   return () => { // the view goes: nothing of it stays behind on the model
+    fit.disconnect()
     model.off('change:net', showNet)
     model.off('change:panels', showPart)
     model.off('change:part', showPart)

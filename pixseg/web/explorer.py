@@ -27,7 +27,7 @@ from ..labels import Labels, PixsegError
 from ..metrics import confusion, iou
 from ..predict import predict_mask, to_input, work_size
 from ..show import color_mask
-from ..trace import evaluating, named_parts, number_repeats, skip_sources, u_layout, u_levels
+from ..trace import draw_unet, evaluating, named_parts, number_repeats, skip_sources, u_layout, u_levels
 from .viewer import read_script, Shown
 
 # %% ../../nbs/web/explorer.ipynb #d270d71b
@@ -271,6 +271,14 @@ def panel(self:FeatureExplorer,
     sheets = [dict(title=t, maps=[dict(name=self.map_name(part, i), src=picture_url(stretch(m[i]))) for i in idxs])
               for t,m,idxs in self.sheets(part)]
     return dict(title=f'{part}: {c} maps of {h}x{w}', text=text, sheets=sheets, pictures=pictures)
+
+# %% ../../nbs/web/explorer.ipynb #df4aa5ba
+@patch
+def _picture(self:FeatureExplorer):
+    "The U with its shapes."
+    fig = Figure(figsize=(11,5))
+    draw_unet(self.model, self.trace[0][2:], fig.subplots())
+    return self._printed(fig)
 
 # %% ../../nbs/web/explorer.ipynb #e448036f
 @patch

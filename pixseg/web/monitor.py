@@ -182,10 +182,12 @@ def _words(self:TrainMonitor):
     return f'epoch <b>{self._epoch}</b> of {self._epochs}, step {k} of {self._total}: {clock(spent)} minutes{left}'
 
 # %% ../../nbs/web/monitor.ipynb #eb2d6700
+_nothing = "nothing to show yet: pass this monitor to `fit_one_cycle(..., cbs=monitor)`"
+
 @patch(as_prop=True)
 def widget(self:TrainMonitor)->widgets.Widget: # a box of text, curves and viewer
     "The live view; made when first asked for, and brought up to date. Raises `PixsegError` before training."
-    if not self.steps: raise PixsegError("nothing to show yet: pass this monitor to `fit_one_cycle(..., cbs=monitor)`")
+    if not self.steps: raise PixsegError(_nothing)
     if self._widget is None:
         first,*later = [(list(self.masks(i)), name) for i,name in enumerate(self.steps)]
         self.browser = MaskBrowser(self.imgs, first[0], self.targs, self.labels, self.names, step=first[1])
@@ -202,6 +204,13 @@ def _show(self:TrainMonitor):
     box = self._widget.children
     box[0].value,box[1].value = self._words(),curves_svg(self.losses, self.rows, self._total)
 
+# %% ../../nbs/web/monitor.ipynb #cef71624
+@patch
+def _repr_mimebundle_(self:TrainMonitor, **kwargs):
+    "What a notebook is handed; before training, a line that says what to do."
+    if not self.steps: return {'text/plain':f'{self!r}: {_nothing}'},{}
+    return super(TrainMonitor, self)._repr_mimebundle_(**kwargs)
+
 # %% ../../nbs/web/monitor.ipynb #66fdf901
 @patch
 def after_cancel_fit(self:TrainMonitor): self._end('stopped')
@@ -215,6 +224,7 @@ def _end(self:TrainMonitor, state):
     if self._state!='running': return
     self._state = state
     if self.live: self._show()
+    self._renew_still()
 
 def _set_learn(self, learn):
     if learn is None: self._end('stopped') # however `fit` ended, it took its callbacks out
@@ -240,7 +250,7 @@ def figure(self:TrainMonitor,
     frames:int=2, # how many rows of watched frames
 )->Figure: # a matplotlib figure; end the line with `;` in a notebook, or it is shown twice
     "Curves, and the masks of a few epochs beside the truth; raises `PixsegError` before training."
-    if not self.steps: raise PixsegError("nothing to show yet: pass this monitor to `fit_one_cycle(..., cbs=monitor)`")
+    if not self.steps: raise PixsegError(_nothing)
     which = sorted(set(np.linspace(0, len(self.steps)-1, max(looks, 1)).round().astype(int).tolist()))
     frames,cols = min(frames, len(self.imgs)),len(which)+1
     h = 2*self.imgs[0].shape[0]/self.imgs[0].shape[1]
@@ -254,3 +264,12 @@ def figure(self:TrainMonitor,
             ax.imshow(overlay(img, mask, self.labels))
             ax.set_axis_off()
     return fig
+
+# %% ../../nbs/web/monitor.ipynb #636f0720
+@patch
+def _picture(self:TrainMonitor):
+    "The figure of a training that has ended; while it runs, the masks it began with."
+    if self._state=='running' or not self.rows: return super(TrainMonitor, self)._picture()
+    fig = self.figure()
+    plt.close(fig) # or the notebook shows it as well
+    return self._printed(fig)

@@ -239,4 +239,5 @@ def predict(self:PredictApp,
     self.pick.value = self._picked
     size = f'{had[0]}x{had[1]} pixels'+f', masked at {img.shape[0]}x{img.shape[1]}'*(had != img.shape[:2])
     self.say(f'{name}: {size}, {self.choose.value}, {1e3*seconds:.0f} ms')
+    self._renew_still()
     return mask

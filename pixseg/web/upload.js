@@ -46,16 +46,24 @@ function render({ model, el }) {
   message.setAttribute('role', 'alert')
   message.style.maxWidth = '360px'
 
+  function refuse(text) { // marked as the app marks what was not done
+    const bold = document.createElement('b')
+    bold.textContent = 'Not done: '
+    message.replaceChildren(bold, text)
+    message.style.cssText += ';border-left:4px solid #d6336c;padding-left:.6em'
+  }
+
   async function send() {
     const [file] = input.files
     if (!file) return
     input.value = '' // the same file again is news
-    message.textContent = ''
+    message.replaceChildren()
+    message.style.borderLeft = ''
     button.disabled = true
     try {
       const { data, seen } = await prepared(file, model.get('side'), model.get('limit'))
       model.send({ kind: 'file', name: file.name, seen }, undefined, [data])
-    } catch (e) { message.textContent = e.message }
+    } catch (e) { refuse(e.message) }
     button.disabled = false
   }
   button.addEventListener('click', () => input.click())

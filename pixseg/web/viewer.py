@@ -26,6 +26,7 @@ import anywidget
 import matplotlib
 import numpy as np
 from fastcore.basics import patch
+from ipywidgets import HTML, Layout, VBox
 from IPython.display import publish_display_data
 from matplotlib.figure import Figure
 from PIL import Image
@@ -234,8 +235,11 @@ class _Sender:
         kind,*step,i = key.split('/')
         i = int(i)
         if kind in ('photo', 'thumb'): return _jpeg(self.frames.img(i), self.thin(i) if kind=='photo' else 0)
-        mask,conf = self.truth(i) if kind=='truth' else self.steps[int(step[0])](i)
-        if kind=='conf': mask = conf
+        both = self.truth(i) if kind=='truth' else self.steps[int(step[0])](i)
+        return self.thinned(i, both[kind=='conf'])
+
+    def thinned(self, i, mask):
+        "A mask of frame `i` as bytes, thinned as its photograph is."
         return b'' if mask is None else _pack(mask[::self.thin(i),::self.thin(i)])
 
 # %% ../../nbs/web/viewer.ipynb #665b0a5b
@@ -260,11 +264,13 @@ class _Scores:
 
 # %% ../../nbs/web/viewer.ipynb #37679ae4
 @patch
-def counts(self:_Scores, step, i):
-    "True*n+predicted and pixels of the pairs that occur in frame `i`, int32 `(2,K)`, counted now if this is the first time."
+def counts(self:_Scores, step, i, masks=None):
+    """True*n+predicted and pixels of the pairs that occur in frame `i`, int32 `(2,K)`, counted now if this is the first time;
+    `masks` are prediction and truth, if at hand."""
     if i not in self.pairs[step]:
-        pred,labels = self.steps[step](i)[0],self.frames.labels
-        cm = confusion(pred, pred if self.truth is None else self.truth(i)[0], len(labels), labels.void).numpy().ravel()
+        labels = self.frames.labels
+        pred,truth = masks or (self.steps[step](i)[0], self.truth and self.truth(i)[0])
+        cm = confusion(pred, pred if truth is None else truth, len(labels), labels.void).numpy().ravel()
         cells = cm.nonzero()[0]
         self.pairs[step][i] = np.stack([cells, cm[cells]]).astype(np.int32)
     return self.pairs[step][i]
@@ -281,10 +287,11 @@ def matrix(self:_Scores, step, frames):
 
 # %% ../../nbs/web/viewer.ipynb #86afd7be
 @patch
-def row(self:_Scores, step, i):
-    "The scores of frame `i` by name, counted now if this is the first time."
+def row(self:_Scores, step, i, masks=None):
+    "The scores of frame `i` by name, counted now if this is the first time; `masks` are prediction and truth, if at hand."
     t,labels = self.tables[step][i],self.frames.labels
     if np.isinf(t).any():
+        self.counts(step, i, masks)
         cm = self.matrix(step, [i])
         ious = iou(cm)[[labels[o] for o in labels.classes]]
         known = dict(IoU=ious.nanmean(), accuracy=accuracy(cm), **dict(zip(labels.classes, ious)))
@@ -414,10 +421,13 @@ def _of_kept(items, given, what):
 @patch
 def _frame(self:MaskBrowser, i, preds=True):
     "The bytes of frame `i` by key, and its scores counted."
-    keys = [f'photo/{i}', *[f'truth/{i}']*bool(self.truth), *[f'pred/0/{i}', f'conf/0/{i}']*preds]
-    if self.truth and preds: self.scores.row(0, i)
-    if preds and len(self.frames)>1: self.scores.counts(0, i) # of a single mask nobody asks
-    return {k:self._sender.make(k) for k in keys}
+    send,truth = self._sender,self.truth and self.truth(i)[0] # files are read once for bytes and scores
+    there = {f'photo/{i}':send.make(f'photo/{i}'), **({} if truth is None else {f'truth/{i}':send.thinned(i, truth)})}
+    if not preds: return there
+    pred,conf = (truth,None) if self.alone else self.steps[0](i)
+    if len(self.frames)>1: self.scores.counts(0, i, (pred, truth)) # of a single mask nobody asks
+    if truth is not None: self.scores.row(0, i, (pred, truth))
+    return {**there, f'pred/0/{i}':send.thinned(i, pred), f'conf/0/{i}':send.thinned(i, conf)}
 
 @patch
 def _first(self:MaskBrowser, budget):
@@ -651,28 +661,41 @@ def _sheet(self:MaskBrowser, n=4, side=240):
     return f.getvalue()
 
 @patch
-def _repr_mimebundle_(self:MaskBrowser, **kwargs):
-    "A live view, and what stands in its place where there is none."
+def _send_again(self:MaskBrowser):
+    "Frames that the page has let go are sent again."
     if not self._sent: self.widget.send_state([k for k in self.widget.keys if k=='_pack' or k.startswith('_step')])
     self._sent = True
+
+@patch
+def _repr_mimebundle_(self:MaskBrowser, **kwargs):
+    "A live view, and what stands in its place where there is none."
+    self._send_again()
     data,meta = _view_bundle(self.widget)
     if 'google.colab' not in sys.modules: data['image/jpeg'] = base64.b64encode(self._sheet()).decode()
     return {**data, 'text/plain':repr(self)},meta
 
 # %% ../../nbs/web/viewer.ipynb #7a13f91c
 _still = """<style>.jp-OutputArea-child:has(.pv-still-{key})+.jp-OutputArea-child>.jupyter-widgets:not(:has(*)){{display:none}}</style>
-<figure class="pv-still-{key}" style="margin:0"><img src="data:image/jpeg;base64,{image}" alt="{alt}">
-<figcaption><small>{alt}. A picture; run the cell for the live viewer.</small></figcaption></figure>"""
+<figure class="pv-still-{key}" style="margin:0">{image}<figcaption><small>{alt}. {what} the cell for the live view.</small></figcaption></figure>"""
+
+def _add_still(data, key):
+    "The picture of a bundle as a figure of its own, named by `key`; without a picture, the caption."
+    alt,image = escape(data['text/plain']),data.get('image/jpeg')
+    img = f'<img src="data:image/jpeg;base64,{image}" alt="{alt}">\n' if image else ''
+    data['text/html'] = _still.format(key=key, image=img, alt=alt, what='A picture; run' if image else 'Run')
+
+def _publish(data, meta, key, **kwargs):
+    "The picture that stays and the live view as two outputs, so that a notebook opened again shows the one without the other."
+    live = {k:data.pop(k) for k in list(data) if 'widget-view' in k}
+    if 'google.colab' in sys.modules: return publish_display_data({**live, **data}, meta)
+    if live: _add_still(data, key)
+    publish_display_data(data, **kwargs)
+    if live: publish_display_data(live, meta)
 
 @patch
 def _ipython_display_(self:MaskBrowser, **kwargs):
-    "The picture that stays and the live view as two outputs, so that a notebook opened again shows the one without the other."
     data,meta = self._repr_mimebundle_()
-    live = {k:data.pop(k) for k in list(data) if 'widget-view' in k}
-    if 'google.colab' in sys.modules: return publish_display_data({**live, **data}, meta)
-    if live: data['text/html'] = _still.format(key=self.widget._meta['key'], image=data['image/jpeg'], alt=escape(repr(self)))
-    publish_display_data(data)
-    if live: publish_display_data(live, meta)
+    _publish(data, meta, self.widget._meta['key'])
 
 # %% ../../nbs/web/viewer.ipynb #00cea892
 @patch
@@ -742,7 +765,52 @@ class Shown:
     "Something with a `widget`, which a notebook shows in its place."
     widget:Any = None # what stands in its place
     browser = None # a `MaskBrowser` inside it, if there is one
+    _on_page:Any = None # key of its picture and the box of its live view, once a notebook shows it
+
+    def _picture(self):
+        "What stands in its place where no kernel answers, as a JPEG file; None: nothing but words."
+        return None if self.browser is None else self.browser._sheet(1, 480)
+
+    def _without(self):
+        "What stands in its place, by mime type."
+        picture = None if 'google.colab' in sys.modules else self._picture()
+        return {**({'image/jpeg':base64.b64encode(picture).decode()} if picture else {}), 'text/plain':repr(self)}
+
     def _repr_mimebundle_(self, **kwargs):
-        if self.browser is not None: self.browser._repr_mimebundle_() # frames that the page has let go are sent again
+        if self.browser is not None: self.browser._send_again()
         data,meta = _view_bundle(self.widget)
-        return {**data, 'text/plain':repr(self)},meta
+        return {**data, **self._without()},meta
+
+    def _ipython_display_(self, **kwargs):
+        data,meta = self._repr_mimebundle_()
+        view = data.get('application/vnd.jupyter.widget-view+json')
+        if not view or 'google.colab' in sys.modules: return _publish(data, meta, '')
+        key,view['model_id'] = self._boxed()
+        _publish(data, meta, key, transient=dict(display_id=key))
+
+# %% ../../nbs/web/viewer.ipynb #f3804e1f
+@patch
+def _boxed(self:Shown):
+    "Key of the picture, and the id of a box with the live view and a style sheet that hides the picture while the box lives."
+    if not self._on_page:
+        key = uuid.uuid4().hex[:12]
+        style = HTML(f'<style>.pv-still-{key} {{display:none}}</style>', layout=Layout(display='none'))
+        self._on_page = key,VBox([style], layout=Layout(overflow='visible'))
+    key,box = self._on_page
+    box.children = [self.widget, box.children[-1]]
+    return key,box.model_id
+
+@patch
+def _renew_still(self:Shown):
+    "A newer picture on the page, where one stands."
+    if not self._on_page: return
+    data,key = self._without(),self._on_page[0]
+    _add_still(data, key)
+    publish_display_data(data, transient=dict(display_id=key), update=True)
+
+@patch
+def _printed(self:Shown, fig):
+    "A matplotlib figure as a JPEG file."
+    f = io.BytesIO()
+    fig.savefig(f, format='jpeg', dpi=70, bbox_inches='tight', pil_kwargs=dict(quality=80))
+    return f.getvalue()
