@@ -63,9 +63,9 @@ def _logits_at(model, imgs, size, scale, tta):
     "Logits for `size`, from the photographs seen at `scale` times that size."
     x = to_input(model, imgs, [max(model.min_size, round(o*scale)) for o in size])
     with torch.autocast(x.device.type, dtype=(dtype := pick_precision(x.device)), enabled=dtype != torch.float32):
-        logits = model(x)
-        if tta: logits = (logits+model(x.flip(-1)).flip(-1))/2
-    return enlarge_logits(logits.float(), size)
+        logits = model(x).float() # half precision is for the network, not for averages
+        if tta: logits = (logits+model(x.flip(-1)).flip(-1).float())/2
+    return enlarge_logits(logits, size)
 
 # %% ../nbs/12_predict.ipynb #1222b785
 @torch.inference_mode()

@@ -16,6 +16,7 @@ from pixseg.io.pairs import label_table, read_pair
 from pixseg.io.sources import open_source
 from pixseg.io.streets import draw_street
 from pixseg.labels import CAMVID, PixsegError
+from pixseg.modelfile import load_model
 from pixseg.web.labeller import MaskEditor, Labeller, LabelView, UNPAINTED, editor_script, features_at, fit_strokes, pick_strokes, stroke_probs, unpack_runs
 from pixseg.web.viewer import read_script
 
@@ -445,9 +446,9 @@ def test_no_stroke_is_lost_when_kernel_or_page_dies(browser, streets, tmp_path):
     "Kernel or page is killed 50 times at random moments; at the end everything painted is on disk."
     rng,folder,classes = random.Random(0),tmp_path/'lab',[0, 1, 3, 4]
     context = browser.new_context(viewport=dict(width=900, height=900))
-    want = np.full((96, 128), UNPAINTED, np.uint8)
+    want,model = np.full((96, 128), UNPAINTED, np.uint8),load_model('camvid-encoder')
     for turn in range(50):
-        lab = Labeller(streets[0][:1], CAMVID, folder)
+        lab = Labeller(streets[0][:1], CAMVID, folder, model)
         page = open_editor(browser, lab, tmp_path, context=context)
         assert (lab.painted(0) == want).all(), f'a stroke was lost before turn {turn}'
         page.locator('.pl-canvas').focus()

@@ -91,32 +91,6 @@ def test_python_and_the_browser_stay_together(lab, browser):  # noqa: F811
     page.close()
 
 
-def test_a_notebook_opened_again_shows_the_picture(lab, browser):  # noqa: F811
-    url, work = lab
-    (work/'again.ipynb').write_text(notebook(MAKE, 'b = MaskBrowser(imgs, preds, targs, names=names, labels=CAMVID)\nb'))
-    page = open_page(browser)
-    run_in_lab(page, url, 'again.ipynb', 2)
-    still = page.locator('figure[class^=pv-still]')
-    assert still.count() == 1 and not still.is_visible() # while the viewer lives
-    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
-    for _ in range(100):
-        if 'pv-still' in (work/'again.ipynb').read_text(): break
-        page.wait_for_timeout(50)
-    page.evaluate("""async () => { const s = window.jupyterapp.serviceManager.sessions
-        for (const m of [...s.running()]) await s.shutdown(m.id) }""")
-    page.close()
-    outputs = json.loads((work/'again.ipynb').read_text())['cells'][1]['outputs']
-    assert set(outputs[0]['data']) == {'image/jpeg', 'text/html', 'text/plain'} # GitHub and VS Code show one of these
-    page = open_page(browser)
-    page.goto(f'{url}/lab/tree/again.ipynb?reset')
-    page.wait_for_selector('figure[class^=pv-still] img', timeout=30000)
-    page.wait_for_timeout(3000)
-    image = page.locator('figure[class^=pv-still] img')
-    assert image.is_visible() and image.evaluate('e => e.naturalWidth') > 300
-    assert not page.locator('text=model not found').is_visible()
-    page.close()
-
-
 def test_keys_after_a_slider_act_on_the_viewer(saved, here):  # noqa: F811
     page = saved[0](1360, 500) # so low that the page could scroll
     drag(page, '.pv input[aria-label^=Opacity]', (.9, .5), (.5, .5))

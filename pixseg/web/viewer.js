@@ -258,6 +258,9 @@ function grey(photo, width, height) {
 
 // ------------------------------------------------------------------------------------- 4 the order of the frames
 
+// What a score is called to the reader: a frame's own IoU is the mean over its classes, unless somebody's own score has that name.
+export const titleOf = (column, meta) => column === 'IoU' && meta.mean ? 'mean IoU' : column
+
 // The score that an order sorts by: 'IoU' of 'worst IoU'.
 export const scoreOf = by => by.startsWith('worst ') ? by.slice(6) : null
 
@@ -448,7 +451,7 @@ function build(meta, act) {
   for (const [value, text] of Object.entries(groups)) e.order.append(make('option', { value }, text))
   if (meta.columns.length) {
     const worst = make('optgroup', { label: 'lowest first' })
-    for (const c of meta.columns) worst.append(make('option', { value: 'worst ' + c }, c))
+    for (const c of meta.columns) worst.append(make('option', { value: 'worst ' + c }, titleOf(c, meta)))
     e.order.append(worst)
   }
   e.sought = make('option', { value: '', hidden: true })
@@ -1067,7 +1070,7 @@ class Panel {
     setText(e.name, meta.names[i])
     e.name.title = meta.names[i]
     setText(e.place, ranking.at(i))
-    const scores = columns.filter(c => !labels.includes(c) || c === scoreOf(state.order)).map(c => [c, ranking.cell(i, c)])
+    const scores = columns.filter(c => !labels.includes(c) || c === scoreOf(state.order)).map(c => [titleOf(c, meta), ranking.cell(i, c)])
     setText(e.score, scores.filter(([, v]) => v < Infinity).map(([c, v]) => `${c} ${v.toFixed(3)}`).join('   '))
     const wished = frame?.index === i && frame.step === state.step
     const share = wished ? frame.shares[state.view === 'truth' ? 'truth' : 'pred'] : null, most = share ? Math.max(...share) : 1

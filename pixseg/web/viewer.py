@@ -459,7 +459,7 @@ def _make_widget(self:MaskBrowser, step):
     conf = bool(self._there.get('conf/0/0') or self.steps[0].conf)
     views = ['truth'] if self.alone else ['prediction', *['truth', 'curtain', 'errors']*bool(self.truth), *['confidence']*conf]
     meta = dict(names=f.names, sizes=[[-(-h//k), -(-w//k), k] for (h,w),k in zip(f.sizes, thin)], labels=labels.names,
-        void=labels.void, truth=bool(self.truth), conf=conf, views=views, columns=self.scores.columns,
+        void=labels.void, truth=bool(self.truth), conf=conf, views=views, columns=self.scores.columns, mean='IoU' in self.scores.own,
         key=uuid.uuid4().hex[:12], heat=_heat.tolist(), errors=dict(names=error_names, colors=error_colors.tolist()),
         changes=dict(names=_change_names, colors=_change_colors.tolist()), palettes=dict(labels=labels.colors, colorblind=colorblind_colors(labels)))
     pred = {k:v for k,v in self._there.items() if k.startswith(('pred', 'conf'))}

@@ -17,6 +17,10 @@ const { Box, Decoded, Ranking, Store } = v
 
 // ---- small helpers
 
+test('a frame’s own IoU is called by its name, somebody’s score keeps its', () => {
+  assert.deepEqual([v.titleOf('IoU', { mean: true }), v.titleOf('IoU', { mean: false }), v.titleOf('Road', { mean: true })], ['mean IoU', 'IoU', 'Road'])
+})
+
 test('clamp, percent and css', () => {
   assert.deepEqual([-1, .5, 2].map(x => v.clamp(x, 0, 1)), [0, .5, 1])
   assert.equal(v.percent(.256), '26%')
