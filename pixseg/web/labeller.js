@@ -411,7 +411,7 @@ class Editor {
     for (const [k, v] of Object.entries(changes)) if (SHARED.includes(k)) this.model.set(k, v)
     this.tell(m => m.save_changes())
     if (changes.tool && changes.tool !== 'polygon') this.easel.corners = []
-    if (changes.live) this.soon()
+    if ('live' in changes) this.soon()
     this.easel.piece = null // of another tool, width or class
     this.controls()
     this.easel.draw()
@@ -617,7 +617,7 @@ class Editor {
   }
   hear() {
     const { model } = this
-    this.heard = Object.fromEntries(SHARED.map(k => [`change:${k}`, () => { this.state[k] = model.get(k); this.controls(); this.easel.draw() }]))
+    this.heard = Object.fromEntries(SHARED.map(k => [`change:${k}`, () => { this.state[k] = model.get(k); if (k === 'live') this.soon(); this.controls(); this.easel.draw() }]))
     this.heard['change:_frame'] = this.heard['change:_photo'] = () => this.take()
     this.heard['change:said'] = () => this.say(model.get('said'))
     this.heard['msg:custom'] = message => {
