@@ -174,6 +174,32 @@ def test_a_mask_is_never_put_beside_another_photograph(lab, streets, tmp_path):
     with pytest.raises(PixsegError, match='another photograph has this name'): Labeller(tmp_path/'a.png', CAMVID, tmp_path/'files')
 
 
+def test_one_damaged_file_does_not_end_a_folder(streets, tmp_path):
+    from PIL import Image
+    for i in (0, 2, 3): Image.fromarray(streets[0][i]).save(tmp_path/f'{i}.png')
+    (tmp_path/'1.jpg').write_bytes(b'no photograph')
+    files,make = [tmp_path/'1.jpg', *[tmp_path/f'{i}.png' for i in (0, 2, 3)]],lambda: Labeller(files, CAMVID, tmp_path/'lab')
+    with pytest.warns(PixsegWarning, match='1.jpg cannot be read as an image.*the others are there'): lab = make()
+    assert lab.widget.index == 1 # the first that can be read
+    for i in (1, 2): lab.paint(i, dots(streets[1][i-1 or 0]))
+    lab.learn()
+    assert 0 not in lab.order() and lab.next() in (2, 3)
+    lab.widget.index = 0 # what the browser asks for is answered in words
+    assert '1.jpg cannot be read' in lab.widget.said
+    strokes = tmp_path/'lab'/'.strokes'
+    (strokes/'0.png').write_bytes((strokes/'0.png').read_bytes()[:50])
+    with pytest.warns(PixsegWarning, match='0.png has strokes that cannot be read'): again = make()
+    with pytest.raises(PixsegError, match='move it away, and paint 0 anew'): again.painted(1)
+    assert again.touched == [2] # and the file stays as it is
+    (tmp_path/'lab'/'.runs'/'x').mkdir(parents=True)
+    (tmp_path/'lab'/'.runs'/'x'/'model.safetensors').write_bytes(b'cut')
+    with pytest.warns(PixsegWarning, match='so the layer stands until the next training'): assert make().network is None
+    for bad in ('', '{', '[1, 2]', 'null'):
+        (strokes/'classes.json').write_text(bad)
+        with pytest.raises(PixsegError, match='classes.json is damaged'): make()
+    with pytest.raises(PixsegError, match='1.jpg cannot be read'): Labeller(tmp_path/'1.jpg', CAMVID, None)
+
+
 def test_an_editor_goes_on_where_it_stopped(streets, tmp_path, capsys):
     img,targ,file = streets[0][0],streets[1][0],tmp_path/'mask.png'
     stroke = lambda ed, id, top: ed._on_stroke(dict(index=0, box=[0, top, 4, 1], seq=1), [np.array([id, 4], '<u4').tobytes()])

@@ -7,7 +7,6 @@ __all__ = ['UNPAINTED', 'stroke_features', 'features_at', 'pick_strokes', 'fit_s
            'unsure_places', 'LabelView', 'unpack_runs', 'editor_script', 'MaskEditor']
 
 # %% ../../nbs/web/labeller.ipynb #914b9f74
-import base64
 import filecmp
 import hashlib
 import io
@@ -35,7 +34,7 @@ from ..draw import to_ids
 from ..io.convert import convert_data
 from ..io.names import write_codes
 from ..io.files import atomic, tell, unique_names
-from ..io.images import as_rgb, open_image, read_mask, save_mask
+from ..io.images import as_rgb, open_image, read_mask, save_mask, why_unreadable
 from ..labels import Labels, PixsegError, read_codes
 from ..modelfile import load_model
 from ..predict import to_input, work_size
@@ -193,19 +192,36 @@ class Painted(Shown):
         "Refuse strokes of other classes: their ids would mean something else here. New classes at the end change no id."
         if self.folder is None: return
         file,now = self.folder/'.strokes'/'classes.json',list(self.labels.names)
-        old = json.loads(file.read_text(encoding='utf-8')) if file.exists() else []
+        old = self._class_names(file)
         if now[:len(old)] != old: raise PixsegError(
             f"the strokes in {self.folder} are of the classes {', '.join(old)}, in this order: name these first and new ones after them, or choose another `folder`")
         if write and now != old:
             with atomic(file) as part: part.write_text(json.dumps(now, ensure_ascii=False), encoding='utf-8')
+
+    def _class_names(self, file):
+        try: names = json.loads(file.read_text(encoding='utf-8')) if file.exists() else []
+        except ValueError: names = None
+        if isinstance(names, list) and all(isinstance(o, str) for o in names): return names
+        raise PixsegError(f"{file} is damaged, so nobody knows what the strokes beside it mean: write the names of their classes into it, such as [\"Cat\", \"Grass\"]")
+
+    def readable(self, i:int)->bool:
+        "Whether photograph `i` can be shown with what is painted on it; what is wrong with it is told once."
+        try: self.painted(i)
+        except PixsegError as e:
+            tell(f'{type(self).__name__}: {e}; the others are there', key=(str(self.folder), self.names[i]))
+            return False
+        return True
 
     def painted(self, i:int)->np.ndarray: # uint8 `(H,W)`: class ids; `blank`, 255 in a labeller, where nothing is painted
         "What was painted on photograph `i`; from disk when it is first asked for."
         if i not in self._strokes:
             file,size = self._kept(i),self.img(i).shape[:2]
             if file and file.exists():
-                with Image.open(file) as im: note = im.info.get('Software')
-                s = read_mask(file).copy()
+                try:
+                    with Image.open(file) as im: note = im.info.get('Software')
+                    s = read_mask(file).copy()
+                except Exception as e: # decoders raise many kinds
+                    raise PixsegError(f"{file} has strokes that cannot be read ({why_unreadable(e)}): move it away, and paint {self.names[i]} anew") from None
                 if note != self._note(i) or s.shape != size:
                     raise PixsegError(f"{file} has strokes that were not painted on {self.names[i]} as it is here: another photograph has this name; choose another `folder`")
             else: s = np.full(size, self.blank, np.uint8)
@@ -243,8 +259,7 @@ class Labeller(Painted):
         super().__init__(photos, _as_labels(labels), folder, UNPAINTED)
         self.model,self._source = (model, None) if isinstance(model, nn.Module) else (load_model(model), str(model))
         self.weights:Tensor|None = None # the layer
-        last = self._last_run()
-        self.network:nn.Module|None = last and load_model(last) # from `train`; its masks stand
+        self.network:nn.Module|None = self._last_network() # from `train`; its masks stand
         self.seconds = 0. # that the last `learn` took, features already there
         self._feats:OrderedDict[int,list[Tensor]] = OrderedDict()
         self.widget = self._view()
@@ -258,7 +273,7 @@ class Labeller(Painted):
     def touched(self)->list[int]: # numbers of photographs
         "The photographs with strokes; those that nobody looked at are not opened for it."
         there = [i for i in range(len(self)) if i in self._strokes or (self.folder and self._kept(i).exists())]
-        return [i for i in there if (self.painted(i) != UNPAINTED).any()]
+        return [i for i in there if self.readable(i) and (self.painted(i) != UNPAINTED).any()]
 
     def features(self, i:int)->list[Tensor]: # see `stroke_features`
         "The features of photograph `i`; those of the last 150 photographs, about a gigabyte, are kept."
@@ -280,7 +295,7 @@ class Labeller(Painted):
         touched = self.touched
         rest = [i for i in range(len(self)) if i not in touched and i != self.widget.index]
         if self.weights is not None: rest = [rest[int(k)] for k in np.linspace(0, len(rest)-1, min(len(rest), 24)).round()]
-        return next((i for i in self.order(sorted([*touched, *rest])) if i != self.widget.index), 0)
+        return next((i for i in self.order(sorted([*touched, *rest])) if i != self.widget.index and self.readable(i)), self.widget.index)
 
     def __repr__(self): return f'Labeller({len(self)} photographs, {self.labels.n} classes)'
 
@@ -318,7 +333,7 @@ def order(self:Labeller,
     among:list[int]|None=None, # numbers of the photographs to order; None: all
 )->list[int]: # the same, the most useful to paint on first
     "Where the layer is least sure, and what is unlike all photographs with strokes; by name before anything was learnt."
-    among = list(range(len(self)) if among is None else among)
+    among = [i for i in (range(len(self)) if among is None else among) if self.weights is None or self.readable(i)]
     done = np.isin(among, self.touched)
     if self.weights is None: return [among[k] for k in sorted(range(len(among)), key=lambda k: (done[k], self.names[among[k]]))]
     doubt = np.array([1-self.confidence(i).mean() for i in among])
@@ -335,15 +350,16 @@ def unsure_places(
     size:int|None=None, # pixels across; None: a twelfth of the shorter side
 )->list[tuple[int,int]]: # row and column of each, the least sure first
     "Where to paint next in one photograph: the middles of the discs that are least sure, none inside another."
-    size = size or max(3, round(min(conf.shape)/12))
-    doubt = torch.from_numpy(1-np.asarray(conf, np.float32))[None,None]
-    doubt = F.avg_pool2d(doubt, size | 1, 1, (size | 1)//2)[0,0].numpy() # beyond the edge all is sure: there is nothing to paint
-    rows,cols = np.ogrid[:conf.shape[0],:conf.shape[1]]
+    k = max(1, min(conf.shape)//300) # a large photograph is looked at in blocks of so many pixels
+    doubt = F.avg_pool2d(torch.from_numpy(1-np.asarray(conf, np.float32))[None,None], k, ceil_mode=True, count_include_pad=False)
+    size = max(3, round((size or min(conf.shape)/12)/k)) | 1
+    doubt = F.avg_pool2d(doubt, size, 1, size//2)[0,0].numpy() # beyond the edge all is sure: there is nothing to paint
+    rows,cols = np.ogrid[:doubt.shape[0],:doubt.shape[1]]
     found = []
     while len(found) < n:
         r,c = map(int, np.unravel_index(doubt.argmax(), doubt.shape))
         if doubt[r,c] < .05: break # sure enough
-        found.append((r, c))
+        found.append((min(r*k+k//2, conf.shape[0]-1), min(c*k+k//2, conf.shape[1]-1)))
         doubt[(rows-r)**2+(cols-c)**2 < 4*size**2] = 0
     return found
 
@@ -433,6 +449,12 @@ def train(self:Labeller,
     return told
 
 @patch
+def _last_network(self:Labeller):
+    last = self._last_run()
+    try: return last and load_model(last)
+    except PixsegError as e: tell(f'Labeller: {e}; so the layer stands until the next training')
+
+@patch
 def _last_run(self:Labeller)->Path|None:
     "The newest network that was trained here."
     return max(self.folder.glob('.runs/*/model.safetensors'), default=None) if self.folder else None
@@ -489,10 +511,11 @@ def _view(self:Painted, **state):
     key = '\n'.join([str(place.absolute()) if place else uuid.uuid4().hex, *self.names, *labels.names, *[self._note(0)]*(len(self) == 1)])
     meta = dict(names=self.names, labels=labels.names, colors=[list(map(int, o)) for o in labels.colors], void=labels.void, blank=self.blank,
                 learns=hasattr(self, 'learn'), saves=place is not None, minutes=_minutes, key=hashlib.sha1(key.encode()).hexdigest()[:16])
-    view = LabelView(_meta=meta, _photo=dict(index=0, jpeg=_jpeg(self.img(0))), _frame=self._frame(0), _counts=self._counts(), _esm=read_script('loader.js'), _js=editor_script(),
+    first = next((i for i in range(len(self)) if self.readable(i)), 0) # if none can be read, the first one's error is raised
+    view = LabelView(_meta=meta, index=first, _photo=dict(index=first, jpeg=_jpeg(self.img(first))), _frame=self._frame(first), _counts=self._counts(), _esm=read_script('loader.js'), _js=editor_script(),
                      _css=read_script('viewer.css')+read_script('labeller.css'), **state)
     view.on_msg(lambda _, message, buffers: self._hear(message, buffers))
-    view.observe(lambda change: self._show(), 'index')
+    view.observe(lambda change: self._hear(dict(type='look'), ()), 'index')
     return view
 
 @patch
@@ -541,6 +564,9 @@ def _on_stroke(self:Painted, message, buffers):
     self.widget.send(dict(type='ack', seq=message['seq']))
 
 @patch
+def _on_look(self:Painted, message, buffers): self._show()
+
+@patch
 def _on_shown(self:Painted, message, buffers): # a view was opened: what it kept has been sent before
     self._show()
     self.widget._counts = self._counts()
@@ -575,12 +601,13 @@ def _on_save(self:Labeller, message, buffers): self.widget.said = f'saved in {se
 
 # %% ../../nbs/web/labeller.ipynb #e4c423ed
 @patch
-def _repr_mimebundle_(self:Painted, **kwargs):
-    "A live view, and a picture in its place where there is none."
-    data,meta = Shown._repr_mimebundle_(self)
-    im = Image.fromarray(overlay(self.img(0), np.minimum(self.painted(0), len(self.labels)-1), self.labels) if self.blank != UNPAINTED else self.img(0))
+def _picture(self:Painted):
+    "What stands in its place where no kernel answers: the first photograph, an editor's with its mask, as a JPEG file."
+    img = self.img(0)
+    if self.blank != UNPAINTED: img = overlay(img, np.minimum(self.painted(0), len(self.labels)-1), self.labels)
+    im = Image.fromarray(img)
     im.thumbnail((480, 360))
-    return {**data, 'image/jpeg':base64.b64encode(_jpeg(np.asarray(im))).decode()},meta
+    return _jpeg(np.asarray(im))
 
 # %% ../../nbs/web/labeller.ipynb #14331c74
 class MaskEditor(Painted):
