@@ -9,7 +9,7 @@ demo: .venv/.installed # draw street scenes, train a U-Net, judge it, write a pi
 
 test: .venv/.installed-dev # every notebook is a test; tests/ has what a notebook cannot show
 	OMP_NUM_THREADS=1 $(BIN)/nbdev-test --n-workers 2 --skip-folder-re '^[_.]|^solutions$$'
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests
 
 lint: .venv/.installed-dev # ruff, mypy and, where there are node and eslint, the scripts; `make test` runs them, too
 	$(BIN)/python -m pytest -q -rs tests/test_lint.py
