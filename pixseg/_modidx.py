@@ -2212,6 +2212,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                   'pixseg/web/labeller.py'),
                                      'pixseg.web.labeller.Labeller.features': ( 'web/labeller.html#labeller.features',
                                                                                 'pixseg/web/labeller.py'),
+                                     'pixseg.web.labeller.Labeller.knows': ('web/labeller.html#labeller.knows', 'pixseg/web/labeller.py'),
                                      'pixseg.web.labeller.Labeller.learn': ('web/labeller.html#labeller.learn', 'pixseg/web/labeller.py'),
                                      'pixseg.web.labeller.Labeller.mask': ('web/labeller.html#labeller.mask', 'pixseg/web/labeller.py'),
                                      'pixseg.web.labeller.Labeller.next': ('web/labeller.html#labeller.next', 'pixseg/web/labeller.py'),

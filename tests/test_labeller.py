@@ -183,6 +183,7 @@ def test_one_damaged_file_does_not_end_a_folder(streets, tmp_path):
     assert lab.widget.index == 1 # the first that can be read
     for i in (1, 2): lab.paint(i, dots(streets[1][i-1 or 0]))
     lab.learn()
+    assert len(list((lab.to_folder(tmp_path/'every', every=True)/'labels').iterdir())) == 3 # all that can be read
     assert 0 not in lab.order() and lab.next() in (2, 3)
     lab.widget.index = 0 # what the browser asks for is answered in words
     assert '1.jpg cannot be read' in lab.widget.said
@@ -242,6 +243,7 @@ def test_a_network_takes_over(lab, streets):
     mask = lab.mask(4)
     again = Labeller(streets[0], CAMVID, lab.folder) # after the kernel was started again
     assert (again.mask(4) == mask).all()
+    assert again.weights is None and again.order()[0] in (3, 4) and again.knows # by its doubt
     lab._on_learn(dict(live=True), ())
     assert lab.network is not None and 'the network stands' in lab.widget.said
     config = lambda o: json.loads((Path(o['out'])/'config.json').read_text())

@@ -208,7 +208,7 @@ class Painted(Shown):
         "Whether photograph `i` can be shown with what is painted on it; what is wrong with it is told once."
         try: self.painted(i)
         except PixsegError as e:
-            tell(f'{type(self).__name__}: {e}; the others are there', key=(str(self.folder), self.names[i]))
+            if len(self) > 1: tell(f'{type(self).__name__}: {e}; the others are there', key=(str(self.folder), self.names[i]))
             return False
         return True
 
@@ -270,6 +270,11 @@ class Labeller(Painted):
         return [self.painted(i) for i in range(len(self))]
 
     @property
+    def knows(self)->bool:
+        "Whether anything was learnt, by the layer or by a network."
+        return self.weights is not None or self.network is not None
+
+    @property
     def touched(self)->list[int]: # numbers of photographs
         "The photographs with strokes; those that nobody looked at are not opened for it."
         there = [i for i in range(len(self)) if i in self._strokes or (self.folder and self._kept(i).exists())]
@@ -294,7 +299,7 @@ class Labeller(Painted):
         "The photograph to paint on next, other than the one shown; of many without strokes, 24 are looked at, evenly spread."
         touched = self.touched
         rest = [i for i in range(len(self)) if i not in touched and i != self.widget.index]
-        if self.weights is not None: rest = [rest[int(k)] for k in np.linspace(0, len(rest)-1, min(len(rest), 24)).round()]
+        if self.knows: rest = [rest[int(k)] for k in np.linspace(0, len(rest)-1, min(len(rest), 24)).round()]
         return next((i for i in self.order(sorted([*touched, *rest])) if i != self.widget.index and self.readable(i)), self.widget.index)
 
     def __repr__(self): return f'Labeller({len(self)} photographs, {self.labels.n} classes)'
@@ -333,9 +338,9 @@ def order(self:Labeller,
     among:list[int]|None=None, # numbers of the photographs to order; None: all
 )->list[int]: # the same, the most useful to paint on first
     "Where the layer is least sure, and what is unlike all photographs with strokes; by name before anything was learnt."
-    among = [i for i in (range(len(self)) if among is None else among) if self.weights is None or self.readable(i)]
+    among = [i for i in (range(len(self)) if among is None else among) if not self.knows or self.readable(i)]
     done = np.isin(among, self.touched)
-    if self.weights is None: return [among[k] for k in sorted(range(len(among)), key=lambda k: (done[k], self.names[among[k]]))]
+    if not self.knows: return [among[k] for k in sorted(range(len(among)), key=lambda k: (done[k], self.names[among[k]]))]
     doubt = np.array([1-self.confidence(i).mean() for i in among])
     seen = F.normalize(torch.stack([self.features(i)[-1].float().flatten(1).mean(1) for i in among]))
     far = 1-(seen@seen.T).numpy()
@@ -379,7 +384,7 @@ def to_folder(self:Labeller,
     to:str='pixseg', # the form; 'coco', 'yolo' and 'voc', see `convert_data`, need a new folder
 )->Path: # the folder; in the form of pixseg `images/`, `labels/`, `codes.txt`
     "Write photographs and masks as a data folder; raises `PixsegError` before it would replace what no labeller wrote."
-    folder,chosen = Path(folder).expanduser(),list(range(len(self))) if every else self.touched
+    folder,chosen = Path(folder).expanduser(),[i for i in range(len(self)) if self.readable(i)] if every else self.touched
     if not chosen: raise PixsegError("no photograph has a stroke: paint first, or write `every` photograph")
     if to != 'pixseg':
         with TemporaryDirectory() as plain: convert_data(self.to_folder(plain, every), folder, to)
@@ -535,7 +540,7 @@ def _hints(self:Painted, i): return None,None # nobody fills in
 
 @patch
 def _hints(self:Labeller, i): # type: ignore[no-redef] # of another class
-    return self.answer(i) if self.weights is not None or self.network is not None else (None, None)
+    return self.answer(i) if self.knows else (None, None)
 
 @patch
 def _show(self:Painted):
@@ -588,13 +593,13 @@ def _classes(self:Labeller):
 def _on_train(self:Labeller, message, buffers):
     def say(*words): self.widget.said = ' '.join(map(str, words))
     told = self.train(_minutes, say=say, progress=False, cbs=[EpochLines(say)])
-    self.widget.said = f"trained for {told['seconds']/60:.1f} minutes: its masks stand now"
+    self.widget.said = f"{'interrupted' if told['interrupted'] else 'trained'} after {told['seconds']/60:.1f} minutes: its masks stand now"
     self._show()
 
 @patch
 def _on_next(self:Labeller, message, buffers):
     self.widget.index = self.next()
-    self.widget.said = f'{self.names[self.widget.index]}: where the model is least sure'
+    self.widget.said = f"{self.names[self.widget.index]}: {'where the model is least sure' if self.knows else 'by name, since nothing was learnt yet'}"
 
 @patch
 def _on_save(self:Labeller, message, buffers): self.widget.said = f'saved in {self.save()}'
