@@ -54,9 +54,9 @@ def check_look(
     whole = lambda o: isinstance(o, Integral) and not isinstance(o, bool) and int(o) > 0
     if not (size is None or size == 'trained' or isinstance(size, (tuple, list)) and len(size) == 2 and all(map(whole, size))):
         raise PixsegError(f"size is {size!r}: give (height, width) in whole pixels, 'trained', or None for the photograph's own")
-    good = lambda s: isinstance(s, Real) and not isinstance(s, bool) and 0 < float(s) < math.inf
+    good = lambda s: isinstance(s, Real) and not isinstance(s, bool) and 0 < float(s) <= 8
     if not (isinstance(scales, (tuple, list)) and scales and all(map(good, scales))):
-        raise PixsegError(f"scales are {scales!r}: give one or more numbers above 0, such as (1., 0.75)")
+        raise PixsegError(f"scales are {scales!r}: give one or more numbers above 0, at most 8, such as (1., 0.75)")
 
 def tile_size(
     model, # from `load_model`

@@ -46,6 +46,7 @@ class _DataKnobs:
     sharp:float = _knob(.3, "share of windows that are not resized, 0 to 1", low=0, high=1, metavar='S')
     holdout:int|None = _knob(None, "judge on runs of frames held out of train, drawn by seed K, and leave val alone: "
         "for comparing recipes", low=0, high=2**32-1, says='judge on val', metavar='K')
+    also_val:bool = _knob(False, "learn from val as well and judge nothing: for the last run of a recipe that is settled", says='learn from train')
     colors:str|None = _knob(None, "file with names and colours of the classes, lines of `name r g b` or class_dict.csv",
         says='what the folder says', metavar='FILE')
     bands:str|None = _knob(None, "bands of the photographs that become channels, counted from 1, such as 4,3,2, or all",
@@ -144,6 +145,8 @@ class RunConfig(_FitKnobs, _NetKnobs, _DataKnobs):
         for name in self.changed():
             known = self.encoder or not self.init # else the model will say which network it is, see `init_config`
             if known and not self.applies(name): raise ConfigError(self._why_not(name))
+        if self.also_val and self.holdout is not None:
+            raise ConfigError(f"`holdout={self.holdout}` judges a recipe and `also_val=True` makes a last model of it: give one of them")
         if self.encoder and not self.encoder_lr and not self.pretrained:
             raise ConfigError("`encoder_lr=0` would freeze an encoder of random weights: train it, or leave out `pretrained=False`")
 

@@ -25,14 +25,23 @@ from ..predict import predict_masks
 from ..trace import evaluating
 
 # %% ../../nbs/run/evaluate.ipynb #fecd46cb
+def _recipe(model):
+    "How a model was trained, as far as its card says so."
+    recipe = (getattr(model, 'card', None) or {}).get('recipe')
+    return recipe if isinstance(recipe, dict) else {}
+
+def _tell_learned(model, split):
+    "Say that a model is judged on what it has learned from."
+    if split == 'val' and _recipe(model).get('also_val'):
+        tell("this model has learned from val as well (its card says also_val): the figures below say how well it remembers, not how good it is")
+
 def _held_out_pairs(
     model:nn.Module, # from `load_model`
     data, # from `open_source`
     seed:int, # draws the blocks of train that are held out
 )->list: # their pairs
     "The frames that training with `holdout=seed` leaves out; refuses a model that has learned from them."
-    recipe = (getattr(model, 'card', None) or {}).get('recipe')
-    was = recipe.get('holdout', seed) if isinstance(recipe, dict) else seed # a card may say nothing of it
+    was = _recipe(model).get('holdout', seed) # a card may say nothing of it
     if was != seed:
         raise PixsegError(f"this model has learned from frames of blocks {seed} (its card says: holdout {was}) and would be judged "
                           f"on what it knows: train with holdout {seed}, or judge it on val")
@@ -59,6 +68,7 @@ def evaluate(
     "Accuracy, class accuracy and IoU over a split, void left out, at the labels' own resolution."
     start,labels = time.perf_counter(),model.labels
     if holdout is not None: split = 'train'
+    _tell_learned(model, split)
     photo = getattr(model, 'photo', None) # as the network learned to see photographs; plain bytes say nothing
     data = open_source(root, labels, label_func, colors=colors, bands=None if photo == PhotoCode() else photo)
     if data is not root and data.origin == 'given' and colors is None and not any('are taken as' in o for o in data.notes): _tell_named(data, labels)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['plan_epochs', 'time_batch', 'TimeBudget', 'EpochSeed', 'recorded', 'RunFolder', 'write_csv', 'read_csv',
            'show_curves', 'take_state', 'save_state', 'load_state', 'make_model', 'start_from', 'run_config',
-           'StopBetween', 'show_predictions', 'train_run', 'EpochLines']
+           'StopBetween', 'Stretch', 'show_predictions', 'train_run', 'EpochLines']
 
 # %% ../../nbs/run/train.ipynb #5cbaab03
 import copy
@@ -40,6 +40,7 @@ from ..data import seg_dls
 from ..device import pick_device, widened
 from ..encoder import EncoderUNet, freeze_encoder, split_params
 from ..io.files import atomic, check_folder
+from ..io.folder import pick_split
 from ..io.images import as_rgb
 from ..io.sources import divide, open_source
 from ..io.split import default_batch
@@ -117,7 +118,8 @@ class TimeBudget(Callback):
     def share(self): return (time.perf_counter()-self.start)/max(self.seconds-self.reserve, 1e-9)
 
     def before_epoch(self):
-        unseen = getattr(self.learn.recorder, 'cancel_valid', False) # the last weights were not judged: an epoch without a step will
+        judged = getattr(getattr(self, 'epoch_seed', None), 'judge', True)
+        unseen = judged and getattr(self.learn.recorder, 'cancel_valid', False) # the last weights were not judged: an epoch without a step will
         if self.epoch and self.share >= 1 and not unseen: raise CancelFitException()
 
     def before_batch(self):
@@ -131,8 +133,9 @@ class EpochSeed(Callback):
     def __init__(self,
         seed:int=0, # of the run
         valid_every:int=1, # validate after every so many epochs, and after the last
+        judge:bool=True, # `False`: never validate
     ):
-        self.seed,self.valid_every = seed,valid_every
+        self.seed,self.valid_every,self.judge = seed,valid_every,judge
 
     def before_train(self):
         self.dls.train.seed,self.dls.train.epoch = self.seed,self.epoch
@@ -144,7 +147,7 @@ class EpochSeed(Callback):
     def before_validate(self):
         time_up = hasattr(self.learn, 'time_budget') and self.learn.time_budget.share >= 1
         last = self.epoch == self.n_epoch-1 or time_up
-        if (self.epoch+1) % self.valid_every and not last: raise CancelValidException()
+        if not self.judge or (self.epoch+1) % self.valid_every and not last: raise CancelValidException()
 
 # %% ../../nbs/run/train.ipynb #00000030
 def recorded(
@@ -301,7 +304,7 @@ def _restore_rest(
     state:dict, # from `load_state`
 )->None:
     "What can only be put back within a fit: the smoothed loss, and the scale of 16-bit gradients."
-    if scaler := state.get('scaler'): learn.scaler.load_state_dict(scaler)
+    if learn.scaler and state.get('scaler'): learn.scaler.load_state_dict(state['scaler']) # a run may go on in another arithmetic
     count,val = state.get('smooth', (0, 0.))
     learn.recorder.smooth_loss.count,learn.recorder.smooth_loss.val = count,torch.tensor(val)
 
@@ -508,6 +511,7 @@ def _run_data(root, labels, label_func, config, resume):
     data = open_source(root, labels, label_func, colors=config.colors, bands=config.bands)
     if resume and any(map(in_memory, data.splits.values())):
         raise PixsegError(f"{data.form} cannot be recognised by a run that goes on: train anew into another `out`, from files if it is to be resumed")
+    if config.also_val: data = replace(data, splits={**data.splits, 'train':[*pick_split(data, 'train'), *pick_split(data, 'val')]})
     return data,str(root) if isinstance(root, (str, Path)) else data.form
 
 # %% ../../nbs/run/train.ipynb #00000052
@@ -540,6 +544,24 @@ class StopBetween(Callback):
         finally:
             if main: signal.signal(signal.SIGINT, old)
 
+# %% ../../nbs/run/train.ipynb #b04e7ad9
+class Stretch(Callback):
+    "End a fit after an epoch if the next one would no longer fit into the time; the run is not over."
+    order,run_valid = 70,True # after the folder has the epoch
+    def __init__(self,
+        seconds:float, # of this stretch
+        started:float, # when it began, by `time.perf_counter`
+        done:int=0, # epochs of earlier stretches
+    ):
+        self.seconds,self.started,self.done,self.over = seconds,started,done,False
+
+    def before_epoch(self): self.began = time.perf_counter()
+    def after_epoch(self):
+        now = time.perf_counter()
+        if self.epoch < self.done or self.epoch == self.n_epoch-1 or now+(now-self.began)-self.started <= self.seconds: return
+        self.over = True
+        raise CancelFitException()
+
 # %% ../../nbs/run/train.ipynb #deec4c59
 def _ran_out_of_memory(
     e:BaseException, # any error
@@ -565,14 +587,15 @@ def _memory_told(
     if told: raise told
 
 # %% ../../nbs/run/train.ipynb #3289a74d
-def _fit(learn, folder, config, epochs, every, writing, progress, say, started, more=()):
+def _fit(learn, folder, config, epochs, every, writing, progress, say, started, more=(), stretch=None):
     "Train, survive an interruption, and tell how it went."
-    cbs,stop,interrupted = [EpochSeed(config.seed, every), folder, *more],StopBetween(),False
+    cbs,stop,interrupted = [EpochSeed(config.seed, every, not config.also_val), folder, *more],StopBetween(),False
     if config.minutes:
         spent = folder.rows[-1]['seconds'] if folder.rows else time.perf_counter()-started # decoding counts, too
-        reserve = time_batch(learn, learn.dls.valid, False)*len(learn.dls.valid)+writing
+        reserve = writing+(0 if config.also_val else time_batch(learn, learn.dls.valid, False)*len(learn.dls.valid))
         cbs.append(TimeBudget(config.minutes*60, spent, reserve, epochs))
         epochs *= 3 # the clock ends a run: a machine that was busy when it was measured may do many more
+    if stretch: cbs.append(stretch := Stretch(stretch*60, started, folder.done))
     with ExitStack() as stack:
         for o in (stop.listening(), *([] if progress else [learn.no_bar(), learn.no_logging()])): stack.enter_context(o)
         try: learn.fit_one_cycle(epochs, _rates(learn, config.encoder_lr), cbs=[stop, *cbs], start_epoch=folder.done)
@@ -582,6 +605,7 @@ def _fit(learn, folder, config, epochs, every, writing, progress, say, started, 
             raise PixsegError(f"{folder.out} cannot be written to ({e.strerror or e}): make room, and train into another `out`, or go on "
                               "with `resume=True` if it holds a checkpoint") from None
     if interrupted: _leave_usable(learn, folder, say)
+    elif stretch and stretch.over: say(f"the stretch is over after {_epochs(len(folder.rows))}: `resume=True` goes on from there")
     show_predictions(learn, folder.out/'predictions.png')
     return dict(out=str(folder.out), rows=folder.rows, best=folder.best if folder.best >= 0 else None,
                 interrupted=interrupted, seconds=time.perf_counter()-started)
@@ -595,16 +619,17 @@ def _in_one_line(e, folder):
     "An error of a fit without fastai's words around it, and with what is kept."
     return type(e)(str(e).split('`:\n\t')[-1]+_kept_words(folder))
 
+def _epochs(n, what=''): return f"{n} {what}epoch{'s'*(n != 1)}"
+
 def _kept_words(folder):
     "What a run folder holds after an error."
     n = len(folder.rows)
-    if not n: return ''
-    return f"; {folder.out} keeps the {n} epoch{'s'*(n != 1)} before it, and `resume=True` goes on from there"
+    return f"; {folder.out} keeps the {_epochs(n)} before it, and `resume=True` goes on from there" if n else ''
 
 def _leave_usable(learn, folder, say):
     "After Ctrl-C: see that there is a model, and say what there is."
     model,n = folder.out/'model.safetensors',len(folder.rows)
-    if n: return say(f"interrupted after {n} whole epoch{'s'*(n != 1)}: {model} is usable; `resume=True` goes on from there")
+    if n: return say(f"interrupted after {_epochs(n, 'whole ')}: {model} is usable; `resume=True` goes on from there")
     save_model(model, learn.model, learn.dls.labels, learn.dls.size, **folder.about)
     say(f"interrupted before the first epoch was over: {model} is usable, as it is at this moment; train anew for a better one")
 
@@ -642,10 +667,13 @@ def train_run(
     save_every:float=_SAVE_EVERY, # shortest time between two writings of the folder, seconds
     labels:Labels|None=None, # what the ids in the masks mean, where the data does not say
     label_func=None, # from the path of a photograph to its mask; `root` is a folder of photographs
+    stretch:float|None=None, # end this call after so many minutes, at the end of an epoch; `resume=True` goes on
     **kwargs # knobs of `RunConfig`: `epochs` or `minutes`, `size`, `lr`, ...
 )->dict: # `out`, `rows`, `best`, `interrupted`, `seconds`
     "Train a network on a data folder and leave a run folder; Ctrl-C ends it early and keeps what there is."
     started,out = time.perf_counter(),Path(out)
+    if stretch is not None and not (isinstance(stretch, (int, float)) and 0 < stretch < math.inf):
+        raise ConfigError(f"`stretch={stretch!r}` is not possible: give minutes above 0")
     config,changes,planned = run_config(out, resume, **kwargs, **({'encoder':encoder} if encoder else {}))
     with _memory_told(config) as known:
         data,where = _run_data(root, labels, label_func, config, resume)
@@ -654,7 +682,7 @@ def train_run(
         state,rows = _resume(out, learn, resume)
         done = state['epoch'] if state else 0
         _check_left(config, done, rows)
-        _tell_unlabelled(where, learn, say)
+        if not config.also_val: _tell_unlabelled(where, learn, say)
         writing = _time_writing(learn, out) if config.minutes else 0.
         config,learn,epochs,every = (config, learn, *planned) if planned else _plan(make, config, learn, writing, say)
         config,epochs = _decided(config, learn),max(epochs, done)
@@ -663,7 +691,7 @@ def train_run(
         folder = RunFolder(out, dict(recipe={**config.recipe(), 'epochs':epochs}, **(about or {})), rows, state, save_every)
         known['kept'] = partial(_kept_words, folder)
         if resume: _tell_resumed(config, done, epochs, rows, changes, say)
-        return _fit(learn, folder, config, epochs, every, writing, progress, say, started, cbs)
+        return _fit(learn, folder, config, epochs, every, writing, progress, say, started, cbs, stretch)
 
 # %% ../../nbs/run/train.ipynb #664ab33c
 class EpochLines(Callback):
