@@ -156,11 +156,11 @@ def apart(a, b):
     return max(float((a[k].double()-b[k].double()).abs().max()) for k in a)
 
 
-class Losses(Callback):
+class EachLoss(Callback):
     "The loss of every step."
     run_valid = False
     def __init__(self): self.seen = []
-    def after_loss(self): self.seen.append(float(self.learn.loss))
+    def after_loss(self): self.seen.append(self.learn.loss.item())
 
 
 class Stops(Callback):
@@ -225,7 +225,7 @@ def windows(place, got):
 
 def learns(place, net, precision, got):
     "Mean loss of the first and of the last quarter of a short training."
-    losses, learn = Losses(), learner(place, net, precision)
+    losses, learn = EachLoss(), learner(place, net, precision)
     fit(learn, 3 if place.quick else 5, losses)
     n = len(losses.seen)//4
     first, last = (sum(o)/n for o in (losses.seen[:n], losses.seen[-n:]))
@@ -265,7 +265,8 @@ def overflow(place, got):
     place.needs_gpu('float16 trains only on a CUDA GPU')
     look = Overflows(5 if place.quick else 12)
     learn = learner(place, precision='fp16')
-    fit(learn, 3, look)
+    try: fit(learn, 3, look)
+    except PixsegError as e: got.wrong.append(in_one_line(e)) # the training has diverged
     got.update(skipped=look.skipped, scale=look.scale, moved_after=look.moved)
     got.want(look.skipped, 'the step was taken')
     got.want(len(look.scale) == 2 and look.scale[1] == look.scale[0]/2, f'the scale went {look.scale}')
@@ -295,7 +296,7 @@ def autocast(place, got):
         one = torch.eye(2, device=place.device)
         closed = not torch.is_autocast_enabled(kind) and (one@one).dtype == torch.float32
         torch.set_autocast_enabled(kind, False) # no other check shall suffer for it
-        fit(learn, 1, after := Losses())
+        fit(learn, 1, after := EachLoss())
         got[precision] = 'closed' if closed else 'open'
         got.want(closed, f'{precision}: autocast was left on')
         got.want(after.seen and all(map(math.isfinite, after.seen)), f'{precision}: the next fit does not learn')
