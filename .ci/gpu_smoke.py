@@ -218,7 +218,8 @@ def windows(place, got):
         rounds = [[aug.window(*size) for _ in imgs] for _ in range(2 if place.quick else 8)]
         edges = edge_windows(*size, crop)
         for drawn in (*rounds, edges[:4], edges[4:]): seen.append(compare(place, imgs, masks, drawn, crop))
-        got[name] = dict(windows=4*len(seen), mirrored=sum(o[2] for r in rounds for o in r)+4, byte=max(o[0] for o in seen), ids=sum(o[1] for o in seen))
+        mirrored = sum(o[2] for r in (*rounds, edges) for o in r)
+        got[name] = dict(windows=4*len(seen), mirrored=mirrored, byte=max(o[0] for o in seen), ids=sum(o[1] for o in seen))
         got.want(got[name]['byte'] <= BYTES, f"{name}: a byte differs by {got[name]['byte']}")
         got.want(not got[name]['ids'], f"{name}: {got[name]['ids']} pixels have another class")
 
@@ -454,9 +455,9 @@ def timed(place):
         spent.append(time.perf_counter()-start)
     with mock.patch.object(RunFolder, 'flush', flush):
         start = time.perf_counter()
-        rows = train_run(place.streets(), place.folder/'timed', minutes=seconds/60, device=place.device, progress=False, say=quiet, **place.net)['rows']
+        run = train_run(place.streets(), place.folder/'timed', minutes=seconds/60, device=place.device, progress=False, say=quiet, **place.net)
         took = time.perf_counter()-start
-    place.kept['timed'] = dict(wanted=seconds, took=took, writing=sum(spent), writings=len(spent), epochs=len(rows))
+    place.kept['timed'] = dict(wanted=seconds, took=took, writing=sum(spent), writings=len(spent), epochs=len(run['rows']))
     return place.kept['timed']
 
 
@@ -525,7 +526,8 @@ def write(path, record):
 def told(name, o):
     "A check in one line."
     figures = json.dumps(plain(o['figures']))[1:-1].replace('"', '')
-    return f"{name}: {o['result']} ({o['seconds']:.1f} s)"+f' {figures}'*bool(figures)+f" -- WRONG: {'; '.join(o['wrong'])}"*bool(o['wrong'])
+    wrong = f" -- WRONG: {'; '.join(o['wrong'])}" if o['wrong'] else ''
+    return f"{name}: {o['result']} ({o['seconds']:.1f} s)"+f' {figures}'*bool(figures)+wrong
 
 
 def arguments(argv):

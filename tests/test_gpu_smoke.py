@@ -1,4 +1,4 @@
-"What of a GPU's work can be shown without one: .ci/gpu_smoke.py on a CPU, windows cut both ways, a step on tensors that are only said to lie on a GPU."
+"What of a GPU's work can be shown without one: .ci/gpu_smoke.py on a CPU, windows cut both ways, a step on tensors that only say they lie on a GPU."
 import importlib.util
 import json
 import math
@@ -121,8 +121,9 @@ def test_a_script_that_is_ended_leaves_what_it_had(monkeypatch, tmp_path):
     assert list(record['checks']) == ['first'] and not record['done']
 
 
-@pytest.mark.parametrize('argv,said', [(['--only', 'masks,mask'], "no check is called 'mask'"), (['--only', ''], "no check is called ''"), (['--device', 'tpu'], "'tpu'"),
-                                       (['--fast'], '--fast'), (['--device', 'cuda'], "no device 'cuda'"), ([], "no device 'cuda'")])
+@pytest.mark.parametrize('argv,said', [(['--only', 'masks,mask'], "no check is called 'mask'"), (['--only', ''], "no check is called ''"),
+                                       (['--device', 'tpu'], "'tpu'"), (['--fast'], '--fast'),
+                                       (['--device', 'cuda'], "no device 'cuda'"), ([], "no device 'cuda'")])
 def test_a_bad_call_or_no_gpu_is_told_in_one_line(monkeypatch, tmp_path, capsys, argv, said):
     def none(*args, **kwargs): raise RuntimeError('no driver')
     monkeypatch.setattr(torch, 'empty', none)
@@ -271,7 +272,8 @@ class Answers(TorchDispatchMode):
         return out
 
 
-NETS = dict(unet=lambda: UNet(11, width=4, depth=2), fold=lambda: UNet(11, width=4, depth=2, fold=2), encoder=lambda: EncoderUNet(11, pretrained=False))
+NETS = dict(unet=lambda: UNet(11, width=4, depth=2), fold=lambda: UNet(11, width=4, depth=2, fold=2),
+            encoder=lambda: EncoderUNet(11, pretrained=False))
 SHAPE = 2, 3, 61, 95
 
 
