@@ -173,7 +173,6 @@ def test_crossing(place, monkeypatch):
     assert [o[2::2] for o in ways[2:]] == [('fp16', 'auto'), ('fp16', 'fp32'), ('fp32', 'fp16')]
 
 
-@pytest.mark.xfail(reason='a run that had a scale of gradients cannot go on in an arithmetic without one')
 def test_a_run_in_float16_goes_on_in_another_arithmetic(place):
     smoke.cross(place, 'half', dict(precision='fp16'), dict(precision='fp32'), got := smoke.Figures())
     assert not got.wrong
