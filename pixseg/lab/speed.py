@@ -43,7 +43,7 @@ from ..io.pairs import label_table
 from ..labels import Labels, PixsegError
 from ..metrics import confusion
 from ..device import pick_device, pick_precision
-from ..modelfile import load_model, save_model
+from ..modelfile import load_model, save_model, shipped_models
 from ..io.export import export_onnx
 from ..io.images import open_image
 from ..predict import predict_mask
@@ -378,6 +378,35 @@ def _bench_folder(root, device, quick)->dict: # seconds for a photograph
         whole = lambda: seconds(lambda: predict_files(model, photos, Path(tmp)/'masks'))/len(photos)
         return race({'predict_files':whole, 'bare forward':ways['bare forward']}, 1 if quick else 3)
 
+# %% ../../nbs/lab/speed.ipynb #c101147b
+class _Graph(nn.Module):
+    "A graph of ONNX Runtime in place of the network that it was made from."
+    def __init__(self, model, file):
+        super().__init__()
+        import onnxruntime
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.add_session_config_entry('session.intra_op.allow_spinning', '0') # or it slows down whoever comes next
+        self.session,self.like = onnxruntime.InferenceSession(file, options),nn.Parameter(torch.zeros(1))
+        for k in ('labels', 'size', 'mean', 'std', 'min_size', 'photo', 'config'): setattr(self, k, getattr(model, k, None))
+
+    def forward(self, x): return torch.from_numpy(self.session.run(None, dict(image=x.float().numpy()))[0])
+
+def _bench_int8(root, device, quick)->dict: # model -> how fast both are, seconds for a photograph, and how good
+    "Shipped models in eight bits against the device's own arithmetic."
+    from pixseg.run.int8 import export_int8
+    photos,out = [p.img for p in find_pairs(root, 'train')],{}
+    for name in shipped_models():
+        model,x = load_model(name),torch.rand(1, 3, *load_model(name).size).contiguous(memory_format=torch.channels_last)
+        with tempfile.TemporaryDirectory() as tmp: file,same = export_int8(model, Path(tmp)/'m.onnx', photos); small = _Graph(model, file); size = file.stat().st_size
+        def ours(dtype, model=model.eval().to(memory_format=torch.channels_last), x=x):
+            with torch.inference_mode(), torch.autocast('cpu', dtype=dtype, enabled=dtype != torch.float32): model(x)
+        ways = {'eight bits':lambda small=small, x=x: small(x), **{str(d).removeprefix('torch.'):partial(ours, d) for d in {pick_precision('cpu'), torch.float32}}}
+        scores = {k:evaluate(m, root, 'val', bs=1) for k,m in dict(own=model, small=small).items()}
+        out[name] = dict(race({k:partial(seconds, v) for k,v in ways.items()}, 2 if quick else 15), same=same, bytes=size,
+                         **{f'{what} {k}':scores[k][what] for k in scores for what in ('accuracy', 'miou')})
+    return out
+
 # %% ../../nbs/lab/speed.ipynb #d21672ef
 def _bench_metric(root, device, quick)->dict: # way -> seconds for all masks of the validation split
     "Count a split's pixels by true and predicted class; predictions are the truth with every fifth block wrong."
@@ -483,7 +512,7 @@ def _bench_start(root, device, quick)->dict: # what -> seconds, Python's own sta
     return {k:max(0., v['median']-own) for k,v in figures.items()}
 
 # %% ../../nbs/lab/speed.ipynb #d9ae771c
-_parts = ('device', 'start', 'store', 'loader', 'metric', 'predict', 'folder', 'step', 'throughput', 'memory',
+_parts = ('device', 'start', 'store', 'loader', 'metric', 'predict', 'folder', 'int8', 'step', 'throughput', 'memory',
           'minutes')
 
 def run_bench(
@@ -568,6 +597,9 @@ def speed_rows(
         rows += [_row(f'learn.predict over predict_mask, a file, {size}', ours, theirs, times, 5)]
         bare = one('array to mask', 'bare forward')
         rows += [_row(f'predict_mask over the bare forward pass, {size}', *bare, 1.15, False)]
+    fast = 'bfloat16' if any('bfloat16' in o for o in results.get('int8', {}).values()) else 'float32'
+    for name in results.get('int8', {}): rows += [_row(f"{name}, {fast} over eight bits", *reversed(_ratio(results, 'int8', fast, 'eight bits', name)[:2]),
+                                                       _ratio(results, 'int8', fast, 'eight bits', name)[2], 1.3)]
     return rows+_more_rows(results)
 
 # %% ../../nbs/lab/speed.ipynb #58f5993a
