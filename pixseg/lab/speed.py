@@ -345,13 +345,15 @@ def _shrink(file, size, to):
     from PIL import Image
     Image.open(file).convert('RGB').resize(size[::-1]).save(to)
 
+def _bare(model, x, dtype):
+    "The network alone, in some arithmetic."
+    with torch.inference_mode(), torch.autocast(x.device.type, dtype=dtype, enabled=dtype != torch.float32): model(x)
+
 def _ways(model, file, size, root, device, tmp):
     "Name -> function that predicts one file and returns the seconds."
     x = torch.rand(1, 3, *size, device=device).contiguous(memory_format=torch.channels_last)
     dtype = pick_precision(device)
-    def bare(dtype):
-        cast = torch.autocast(x.device.type, dtype=dtype, enabled=dtype != torch.float32)
-        with torch.inference_mode(), cast: model(x)
+    bare = partial(_bare, model, x)
     again = lambda: load_model(Path(tmp)/'m.safetensors')
     array,theirs = open_image(file),_fastai_predict(again(), root, size, device)
     ways = {'file to mask':lambda: predict_mask(model, file), 'array to mask':lambda: predict_mask(model, array),
@@ -393,15 +395,16 @@ class _Graph(nn.Module):
     def forward(self, x): return torch.from_numpy(self.session.run(None, dict(image=x.float().numpy()))[0])
 
 def _bench_int8(root, device, quick)->dict: # model -> how fast both are, seconds for a photograph, and how good
-    "Shipped models in eight bits against the device's own arithmetic."
+    "Shipped models in eight bits against the processor's own arithmetic."
     from pixseg.run.int8 import export_int8
     photos,out = [p.img for p in find_pairs(root, 'train')],{}
     for name in shipped_models():
-        model,x = load_model(name),torch.rand(1, 3, *load_model(name).size).contiguous(memory_format=torch.channels_last)
-        with tempfile.TemporaryDirectory() as tmp: file,same = export_int8(model, Path(tmp)/'m.onnx', photos); small = _Graph(model, file); size = file.stat().st_size
-        def ours(dtype, model=model.eval().to(memory_format=torch.channels_last), x=x):
-            with torch.inference_mode(), torch.autocast('cpu', dtype=dtype, enabled=dtype != torch.float32): model(x)
-        ways = {'eight bits':lambda small=small, x=x: small(x), **{str(d).removeprefix('torch.'):partial(ours, d) for d in {pick_precision('cpu'), torch.float32}}}
+        model = load_model(name).eval().to(memory_format=torch.channels_last)
+        x = torch.rand(1, 3, *model.size).contiguous(memory_format=torch.channels_last)
+        with tempfile.TemporaryDirectory() as tmp:
+            file,same = export_int8(model, Path(tmp)/'m.onnx', photos)
+            small,size = _Graph(model, file),file.stat().st_size
+        ways = {'eight bits':partial(small.forward, x), **{str(d).removeprefix('torch.'):partial(_bare, model, x, d) for d in {pick_precision('cpu'), torch.float32}}}
         scores = {k:evaluate(m, root, 'val', bs=1) for k,m in dict(own=model, small=small).items()}
         out[name] = dict(race({k:partial(seconds, v) for k,v in ways.items()}, 2 if quick else 15), same=same, bytes=size,
                          **{f'{what} {k}':scores[k][what] for k in scores for what in ('accuracy', 'miou')})
@@ -597,9 +600,9 @@ def speed_rows(
         rows += [_row(f'learn.predict over predict_mask, a file, {size}', ours, theirs, times, 5)]
         bare = one('array to mask', 'bare forward')
         rows += [_row(f'predict_mask over the bare forward pass, {size}', *bare, 1.15, False)]
-    fast = 'bfloat16' if any('bfloat16' in o for o in results.get('int8', {}).values()) else 'float32'
-    for name in results.get('int8', {}): rows += [_row(f"{name}, {fast} over eight bits", *reversed(_ratio(results, 'int8', fast, 'eight bits', name)[:2]),
-                                                       _ratio(results, 'int8', fast, 'eight bits', name)[2], 1.3)]
+    for name,figures in results.get('int8', {}).items():
+        own,ours,times = _ratio({'int8':figures}, 'int8', 'bfloat16' if 'bfloat16' in figures else 'float32', 'eight bits')
+        rows += [_row(f"{name}, the processor's own bits over eight", ours, own, times, 1.3)]
     return rows+_more_rows(results)
 
 # %% ../../nbs/lab/speed.ipynb #58f5993a
