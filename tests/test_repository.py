@@ -322,7 +322,7 @@ def test_links_lead_somewhere(path):
 @pytest.mark.parametrize('path', NOTEBOOKS, ids=relative)
 def test_modules_that_are_named_exist(path):
     import pixseg
-    for name in re.findall(r'\bpixseg\.(?!github\.io|toml)([a-z_]+(?:\.[a-z_]+)?)', '\n'.join(s for _,s in cells(path))):
+    for name in re.findall(r'\bpixseg\.(?!github\.io|toml)([a-z_]+(?:\.[a-z_]+\d*)?)', '\n'.join(s for _,s in cells(path))):
         first,*more = name.split('.')
         there = (ROOT/'pixseg'/first).is_dir() and (not more or (ROOT/'pixseg'/first/f'{more[0]}.py').is_file())
         assert there or (ROOT/'pixseg'/f'{first}.py').is_file() or first in pixseg.__all__, f'no module pixseg.{name}'
