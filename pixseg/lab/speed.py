@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CONTESTANTS', 'race', 'seconds', 'Clock', 'time_steps', 'images_per_second', 'train_flops', 'product_rate',
-           'profile_step', 'Padded', 'fastai_dls', 'contestant', 'peak_memory', 'held_size', 'run_bench', 'main',
-           'speed_rows', 'speed_table']
+           'step_bytes', 'profile_step', 'Padded', 'fastai_dls', 'contestant', 'peak_memory', 'held_size', 'run_bench',
+           'main', 'speed_rows', 'speed_table']
 
 # %% ../../nbs/lab/speed.ipynb #1d79f1c0
 import argparse
@@ -31,6 +31,8 @@ from fastai.learner import Learner
 from fastai.losses import CrossEntropyLossFlat
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 # %% ../../nbs/lab/speed.ipynb #1d79f1c1
 from ..data import seg_dls
@@ -149,6 +151,33 @@ def product_rate(
     "The best rate at which this device multiplies two square matrices."
     a,b = (torch.rand(n, n, device=device).to(dtype) for _ in range(2))
     return 2*n**3/min(seconds(lambda: a @ b) for _ in range(15))
+
+# %% ../../nbs/lab/speed.ipynb #9ea4b44e
+class _Traffic(TorchDispatchMode):
+    "Adds up the bytes of all tensors that operations read and write; a view of a tensor moves nothing."
+    def __init__(self):
+        super().__init__()
+        self.bytes = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        read,written = ([o for o in tree_leaves(part) if isinstance(o, Tensor)] for part in ((args, kwargs), out))
+        at = {o.untyped_storage().data_ptr() for o in read}
+        if func._schema.is_mutable or not all(o.untyped_storage().data_ptr() in at for o in written):
+            self.bytes += sum(o.untyped_storage().nbytes() if o.numel() > o.untyped_storage().nbytes()//o.itemsize else o.nbytes for o in read+written)
+        return out
+
+def step_bytes(
+    learn:Learner, # any fastai learner; it goes on training
+)->int: # bytes
+    "What the operations of one training step read and write, optimiser included."
+    class Count(Callback):
+        order,run_valid = -99,False
+        def before_batch(self): self.traffic = _Traffic(); self.traffic.__enter__()
+        def after_batch(self): self.traffic.__exit__(None, None, None); raise CancelFitException()
+    count = Count()
+    with learn.no_bar(), learn.no_logging(): learn.fit(1, cbs=count)
+    return count.traffic.bytes
 
 # %% ../../nbs/lab/speed.ipynb #5cb0319b
 _groups = {'convolution backward':'convolution_backward|conv.*(dgrad|wgrad)', 'convolution forward':'convolution|conv',
@@ -291,13 +320,17 @@ def _bench_throughput(root, device, quick)->dict: # contestant -> images a secon
 def _bench_step(root, device, quick)->dict: # for each of our networks: phases, groups, operations, share of the limit
     "A closer look at our own step."
     limit,out = product_rate(pick_precision(device), device),{}
-    for name in CONTESTANTS[:2]:
+    block = torch.zeros(2**26, dtype=torch.uint8, device=device)
+    copied = 2*2**26/min(seconds(block.clone) for _ in range(9)) # bytes a second
+    for name in CONTESTANTS[:3]:
         learn = contestant(name, root, _size, _bs, device)
         steps = time_steps(learn, 3 if quick else 15)
         phases = {k:statistics.median(s[k] for s in steps) for k in steps[0]}
         flops = train_flops(learn.model, torch.zeros(_bs, 3, *_size, device=device))
         share = flops/limit/sum(v for k,v in phases.items() if k != 'data')
-        out[name] = dict(phases=phases, groups=profile_step(learn), flops=flops, share_of_limit=share)
+        moved = step_bytes(learn)
+        out[name] = dict(phases=phases, groups=profile_step(learn), flops=flops, share_of_limit=share,
+                         bytes=moved, limits=dict(arithmetic=flops/limit, memory=moved/copied))
     return out
 
 # %% ../../nbs/lab/speed.ipynb #cd7d188d
