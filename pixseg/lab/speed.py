@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CONTESTANTS', 'race', 'seconds', 'Clock', 'time_steps', 'images_per_second', 'train_flops', 'product_rate',
-           'step_bytes', 'profile_step', 'Padded', 'fastai_dls', 'contestant', 'peak_memory', 'held_size', 'run_bench',
-           'main', 'speed_rows', 'speed_table']
+           'step_bytes', 'profile_step', 'Padded', 'smp_net', 'monai_net', 'fastai_dls', 'contestant', 'run_job',
+           'peak_memory', 'run_bench', 'main', 'speed_rows', 'speed_table']
 
 # %% ../../nbs/lab/speed.ipynb #1d79f1c0
 import argparse
@@ -37,10 +37,9 @@ from torch.utils._pytree import tree_leaves
 # %% ../../nbs/lab/speed.ipynb #1d79f1c1
 from ..data import seg_dls
 from ..device import keep_memory
-from ..weights import load_encoder_weights
 from ..fit import SegLearner
 from ..io.files import atomic
-from ..io.folder import find_labels, find_pairs
+from ..io.folder import find_labels, find_pairs, holdout_split
 from ..io.pairs import label_table
 from ..labels import Labels, PixsegError
 from ..metrics import confusion
@@ -53,7 +52,7 @@ from ..run.evaluate import evaluate
 from ..run.predict import predict_files
 from ..io.store import read_frames
 from ..learner import seg_learner
-from ..run.train import EpochSeed, TimeBudget, make_model, plan_epochs, train_run
+from ..run.train import make_model
 from ..unet import UNet
 
 # %% ../../nbs/lab/speed.ipynb #41927ae0
@@ -216,18 +215,19 @@ class Padded(nn.Module):
         return self.net(F.pad(x, (0, -w%self.step, 0, -h%self.step)))[..., :h, :w]
 
 # %% ../../nbs/lab/speed.ipynb #0caee768
-def _smp(labels, size=None):
+def smp_net(
+    labels:Labels, # its classes, void last
+    size:tuple[int,int]|None=None, # `(H,W)` of the training frames
+)->Padded: # untrained
+    "The U-Net of segmentation_models_pytorch on a ResNet-18."
     import segmentation_models_pytorch as smp
     return Padded(smp.Unet('resnet18', encoder_weights=None, classes=labels.n), labels, size)
 
-def _smp_lite0(labels, size=None):
-    "The peer's decoder on our encoder, with the same ImageNet weights."
-    import segmentation_models_pytorch as smp
-    net = smp.Unet('tu-tf_efficientnet_lite0', encoder_weights=None, classes=labels.n)
-    load_encoder_weights(net.encoder.model)
-    return Padded(net, labels, size)
-
-def _monai(labels, size=None):
+def monai_net(
+    labels:Labels, # its classes, void last
+    size:tuple[int,int]|None=None, # `(H,W)` of the training frames
+)->Padded: # untrained
+    "Monai's U-Net with residual units, as its examples have it."
     from monai.networks.nets import UNet as MonaiUNet
     net = MonaiUNet(spatial_dims=2, in_channels=3, out_channels=labels.n, channels=(16, 32, 64, 128, 256),
                     strides=(2, 2, 2, 2), num_res_units=2)
@@ -245,12 +245,14 @@ def fastai_dls(
     size:tuple[int,int], # `(H,W)` of the training windows
     bs:int=8, # photographs in a batch
     device='cpu', # where batches go
+    holdout:int|None=None, # leave out the blocks of train that this seed holds out
 ): # fastai `DataLoaders`
     "The same photographs as fastai's own tutorial loads them: two workers, its augmentations, normalised."
     from fastai.vision.all import Normalize, SegmentationDataLoaders, aug_transforms, imagenet_stats
     root,labels = Path(root),find_labels(root)
-    files = [p.img for p in find_pairs(root, 'train')]
-    masks = {p.img:p.mask for p in find_pairs(root, 'train')}
+    pairs = find_pairs(root, 'train')
+    if holdout is not None: pairs = holdout_split(pairs, holdout)[0]
+    files,masks = [p.img for p in pairs],{p.img:p.mask for p in pairs}
     return SegmentationDataLoaders.from_label_func(
         root, files, lambda f: masks[f], valid_pct=.02, seed=0, bs=bs, codes=np.array(labels.names), num_workers=2,
         device=torch.device(device), batch_tfms=[*aug_transforms(size=size), Normalize.from_stats(*imagenet_stats)])
@@ -270,19 +272,20 @@ def contestant(
     size:tuple[int,int]|None=None, # `(H,W)` of frames; `None`: the files' own
     bs:int=8, # photographs in a batch
     device='cpu', # where it trains
+    holdout:int|None=None, # leave out the blocks of train that this seed holds out
 )->Learner: # ready to train
     "A learner for one of the networks, as its users have it, or tuned."
     kind,tuned = name.removesuffix(' tuned'),name.endswith(' tuned')
     if name not in CONTESTANTS: raise PixsegError(f"no contestant {name!r}: choose from {', '.join(CONTESTANTS)}")
     if kind == 'fastai resnet34':
         h,w = size or read_frames(find_pairs(root, 'train')[:1], np.arange(256, dtype=np.uint8))[0].shape[1:3]
-        return _fastai(fastai_dls(root, (h, w), bs, device), (h, w), tuned)
-    dls = seg_dls(root, size, bs=bs, device=device)
+        return _fastai(fastai_dls(root, (h, w), bs, device, holdout), (h, w), tuned)
+    dls = seg_dls(root, size, bs=bs, device=device, holdout=holdout)
     if kind.startswith('pixseg U-Net'):
         return seg_learner(dls, make_model(dls.labels, fold=2 if kind.endswith('folded') else 1))
     if kind == 'pixseg lite0':
         return seg_learner(dls, make_model(dls.labels, 'tf_efficientnet_lite0', pretrained=False))
-    net = (_smp if kind == 'smp resnet18' else _monai)(dls.labels, dls.size)
+    net = (smp_net if kind == 'smp resnet18' else monai_net)(dls.labels, dls.size)
     return seg_learner(dls, net) if tuned else _plain(dls, net)
 
 # %% ../../nbs/lab/speed.ipynb #8d3ea3b7
@@ -464,11 +467,13 @@ def _bench_metric(root, device, quick)->dict: # way -> seconds for all masks of 
     return dict(race({k:partial(seconds, v) for k,v in ways.items()}, 2 if quick else 7), same=same, masks=len(targ))
 
 # %% ../../nbs/lab/speed.ipynb #076e1c36
-def _child(root, device, job, *more, log=None):
+def run_job(
+    module:str, # that has the job, such as `pixseg.lab.speed`
+    *argv # its arguments
+)->dict: # the figures, or `error`: its last words
     "Run one job in a process of its own and read the figures that it prints last."
-    command = [sys.executable, '-m', 'pixseg.lab.speed', str(root), '--device', str(device), '--job', job, *map(str, more)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode: return dict(error=done.stderr.strip().splitlines()[-1] if done.stderr else done.returncode)
+    done = subprocess.run([sys.executable, '-m', module, *map(str, argv)], capture_output=True, text=True)
+    if done.returncode: return dict(error=(done.stderr.strip() or f'ended with {done.returncode}').splitlines()[-1])
     return json.loads(done.stdout.splitlines()[-1])
 
 def peak_memory()->int: # bytes
@@ -482,59 +487,13 @@ def peak_memory()->int: # bytes
 def _bench_memory(root, device, quick)->dict: # contestant -> bytes `before` and at the `peak` of training
     "Train at the files' own size, eight photographs at a time, in a fresh process each."
     names = CONTESTANTS[:5] if quick else CONTESTANTS
-    return {name:_child(root, device, f'memory:{name}') for name in names}
+    return {name:run_job('pixseg.lab.speed', root, '--device', device, '--job', f'memory:{name}') for name in names}
 
-def _job_memory(root, device, name, minutes):
+def _job_memory(root, device, name):
     if name.startswith('pixseg') or name.endswith('tuned'): keep_memory() # as `pixseg train` does; it costs some memory
     before,learn = peak_memory(),contestant(name, root, None, _bs, device)
     time_steps(learn, 2)
     return dict(before=before, peak=peak_memory())
-
-# %% ../../nbs/lab/speed.ipynb #b77dddeb
-_pairs = {'pixseg U-Net folded':'smp resnet18 tuned', 'pixseg lite0':'smp lite0 tuned'} # from nothing, and from ImageNet
-_minutes_bs = {k:bs for pair,bs in zip(_pairs.items(), (4, 8)) for k in pair} # ours and its peer learn from equal batches
-
-def _bench_minutes(root, device, quick, minutes=10.)->dict: # contestant -> accuracy, miou at the labels' size; seconds
-    "So many minutes, from nothing or from ImageNet, then the last epoch judged on the validation split."
-    runs = {k:_child(root, device, f'minutes:{k}', '--minutes', minutes) for k in _minutes_bs}
-    return dict(runs, minutes=minutes, epoch='last', bs=_minutes_bs)
-
-def _job_minutes(root, device, name, minutes):
-    start = time.perf_counter()
-    keep_memory() # as `pixseg train` does; for all alike
-    with tempfile.TemporaryDirectory() as tmp: model = _train_for(name, root, device, minutes, tmp)
-    spent = time.perf_counter()-start
-    scores = evaluate(model, root, 'val')
-    return dict(accuracy=scores['accuracy'], miou=scores['miou'], seconds=spent)
-
-def _quiet(*args): print(*args, file=sys.stderr)
-
-# %% ../../nbs/lab/speed.ipynb #22209aed
-def held_size(
-    root:str|Path, # data folder
-)->tuple[int,int]: # `(H,W)`, multiples of 8
-    "A size a little below the files' own: resized frames are as smooth as the windows that a network is trained on."
-    h,w = read_frames(find_pairs(root, 'train')[:1], np.arange(256, dtype=np.uint8))[0].shape[1:3]
-    return tuple(round(o*14/15/8)*8 for o in (h, w)) # 360x480 -> 336x448
-
-# %% ../../nbs/lab/speed.ipynb #2fbc3649
-def _train_for(name, root, device, minutes, tmp):
-    "A contestant, trained by the clock: its last epoch."
-    if not name.startswith('pixseg'): return _train_smp(name, root, device, minutes)
-    net = dict(encoder='tf_efficientnet_lite0', encoder_lr=1.) if name.endswith('lite0') else dict(fold=2)
-    train_run(root, tmp, size=held_size(root), minutes=minutes, bs=_minutes_bs[name], progress=False, say=_quiet, device=device, **net)
-    return load_model(Path(tmp)/'last.safetensors', device)
-
-def _train_smp(name, root, device, minutes):
-    "A peer with our recipe."
-    started = time.perf_counter()
-    dls = seg_dls(root, held_size(root), 'auto', _minutes_bs[name], scale='auto', sharp=.3, device=device)
-    learn = seg_learner(dls, (_smp_lite0 if 'lite0' in name else _smp)(dls.labels, dls.size))
-    epochs,_ = plan_epochs(learn, minutes)
-    spent = time.perf_counter()-started
-    with learn.no_bar(), learn.no_logging():
-        learn.fit_one_cycle(3*epochs, learn.lr, cbs=[EpochSeed(0, 3*epochs), TimeBudget(minutes*60, spent)]) # the clock ends it
-    return learn.model.eval()
 
 # %% ../../nbs/lab/speed.ipynb #bb859c63
 def _bench_start(root, device, quick)->dict: # what -> seconds, Python's own start subtracted
@@ -548,15 +507,13 @@ def _bench_start(root, device, quick)->dict: # what -> seconds, Python's own sta
     return {k:max(0., v['median']-own) for k,v in figures.items()}
 
 # %% ../../nbs/lab/speed.ipynb #d9ae771c
-_parts = ('device', 'start', 'store', 'loader', 'metric', 'predict', 'folder', 'int8', 'step', 'throughput', 'memory',
-          'minutes')
+_parts = ('device', 'start', 'store', 'loader', 'metric', 'predict', 'folder', 'int8', 'step', 'throughput', 'memory')
 
 def run_bench(
     root:str|Path, # data folder
     out:str|Path, # JSON file, made or added to
     parts=_parts, # which parts, in this order
     quick:bool=False, # a few steps each, to see whether all works
-    minutes:float=10., # for the part of that name
     device=None, # default: a GPU if there is one
 )->dict: # everything in the file
     "Run the parts one after the other; the figures so far are always in `out`."
@@ -564,9 +521,9 @@ def run_bench(
     results = json.loads(out.read_text()) if out.exists() else {}
     if device == 'cpu': keep_memory()
     for part in parts:
-        start,more = time.perf_counter(),dict(minutes=minutes) if part == 'minutes' else {}
+        start = time.perf_counter()
         print(f'{part} ...', file=sys.stderr, flush=True)
-        results[part] = globals()[f'_bench_{part}'](root, device, quick, **more)
+        results[part] = globals()[f'_bench_{part}'](root, device, quick)
         took = dict(seconds=round(time.perf_counter()-start, 1), date=str(date.today()), quick=quick)
         results.setdefault('runs', {})[part] = took
         with atomic(out) as part: part.write_text(json.dumps(results, indent=1)+'\n')
@@ -579,7 +536,6 @@ def _parser():
     p.add_argument('root', metavar='DIR', help='data folder, such as CamVid')
     p.add_argument('--out', default='speed.json', metavar='FILE', help='JSON to write or add to (default: speed.json)')
     p.add_argument('--parts', default=','.join(_parts), help=f"some of {','.join(_parts)} (default: all)")
-    p.add_argument('--minutes', type=float, default=10., help='training time in the part minutes (default: 10)')
     p.add_argument('--quick', action='store_true', help='a few steps each, to see whether all works')
     p.add_argument('--device', help='cpu or cuda (default: cuda if there is one)')
     p.add_argument('--job', help=argparse.SUPPRESS) # one contestant, in a process of its own
@@ -594,11 +550,11 @@ def main(
     a = p.parse_args(argv)
     if a.job:
         kind,name = a.job.split(':')
-        print(json.dumps(globals()[f'_job_{kind}'](a.root, a.device, name, a.minutes)))
+        print(json.dumps(globals()[f'_job_{kind}'](a.root, a.device, name)))
         return 0
     unknown = [o for o in a.parts.split(',') if o not in _parts]
     if unknown: p.error(f"no part {', '.join(unknown)}: choose from {', '.join(_parts)}")
-    run_bench(a.root, a.out, a.parts.split(','), a.quick, a.minutes, a.device)
+    run_bench(a.root, a.out, a.parts.split(','), a.quick, a.device)
     return 0
 
 # %% ../../nbs/lab/speed.ipynb #7de74564
@@ -640,20 +596,11 @@ def speed_rows(
 
 # %% ../../nbs/lab/speed.ipynb #58f5993a
 def _more_rows(results):
-    "Metric, memory, minutes and start."
+    "Metric, memory and start."
     theirs,ours,times = _ratio(results, 'metric', 'torchmetrics', 'pixseg')
     rows = [_row('torchmetrics over confusion, a split', ours, theirs, times, 3)]
     ours,theirs = (results.get('memory', {}).get(k, {}).get('peak') for k in ('pixseg U-Net', 'smp resnet18'))
     rows += [_row('peak memory over smp\'s', ours, theirs, ours/theirs if ours and theirs else None, .8, False)]
-    run = results.get('minutes', {})
-    rules = '' if not run or run.get('epoch') == 'last' else ' (old rules: see below)'
-    score = lambda k, what: run.get(k, {}).get(what)
-    goals = (('pixseg U-Net folded', 'miou', .55), ('pixseg U-Net folded', 'accuracy', .89),
-             ('pixseg lite0', 'miou', .71), ('pixseg lite0', 'accuracy', .93))
-    for name,what,goal in goals:
-        mine = score(name, what)
-        title = f"{name} after {run.get('minutes', 10):g} minutes, {what}{rules}"
-        rows += [_row(title, mine, score(_pairs[name], what), mine, goal)]
     for what,goal in (('import pixseg', .05), ('pixseg --help', .3)):
         spent = results.get('start', {}).get(what)
         rows += [_row(f'{what}, seconds', spent, None, spent, goal, False)]
