@@ -38,7 +38,7 @@ from ..io.files import atomic
 from ..io.folder import find_labels, find_pairs, holdout_split
 from ..io.pairs import label_table, read_pair
 from ..io.split import frame_sizes
-from .ledger import processor
+from .ledger import figures, processor
 from .speed import contestant, monai_net, Padded, run_job, smp_net
 from ..labels import PixsegError
 from ..learner import seg_learner
@@ -327,11 +327,6 @@ def present(
     return there
 
 # %% ../../nbs/lab/race.ipynb #745abf1d
-def _figures(scores):
-    "What is kept of a verdict."
-    iou = {k:round(v, 4) for k,v in scores['iou'].items() if v is not None}
-    return dict(accuracy=round(scores['accuracy'], 4), miou=round(scores['miou'], 4), iou=iou)
-
 def _circumstances(needs, device):
     "What else the figures depend on."
     versions = dict(pixseg=__version__, torch=torch.__version__, **{o:metadata.version(o) for o in needs})
@@ -355,8 +350,8 @@ def run_once(
         _stay_home(tmp)
         for o in who.needs: importlib.import_module(o)
         model,seen = who.train(root, seed, minutes, device, tmp, **settings)
-    verdict = dict(blocks=_figures(evaluate(model, root, holdout=seed)))
-    if val: verdict['val'] = _figures(evaluate(model, root, 'val'))
+    verdict = dict(blocks=figures(evaluate(model, root, holdout=seed)))
+    if val: verdict['val'] = figures(evaluate(model, root, 'val'))
     seen.update(seconds=round(seen['seconds'], 1), params=count_params(model), size=list(getattr(model, 'size', None) or frame_size(root)))
     return dict(name=name, group=who.group, seed=seed, minutes=minutes, settings=settings, **verdict, **seen, **_circumstances(who.needs, device))
 
