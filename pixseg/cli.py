@@ -379,7 +379,7 @@ def export(args)->int:
     if args.sides not in (None, 'any'): check_knob('size', args.sides)
     if not args.int8: print(export_onnx(load_model(args.model), args.onnx, args.sides)); return 0
     from pixseg.run.int8 import export_int8
-    path,same = export_int8(load_model(args.model), args.onnx, args.int8, args.sides)
+    path,same,_ = export_int8(load_model(args.model), args.onnx, args.int8, args.sides)
     print(f'{path}: in eight bits, the same class as in 32 in {same:.1%} of the pixels')
     return 0
 

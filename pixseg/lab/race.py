@@ -32,13 +32,13 @@ from torch import nn
 # %% ../../nbs/lab/race.ipynb #683c7a6b
 from .. import __version__
 from ..data import seg_dls
-from ..device import keep_memory, pick_device, pick_precision, widen_depthwise
+from ..device import keep_memory, pick_device, pick_precision, processor, widen_depthwise
 from ..encoder import split_params
 from ..io.files import atomic
 from ..io.folder import find_labels, find_pairs, holdout_split
 from ..io.pairs import label_table, read_pair
 from ..io.split import frame_sizes
-from .ledger import figures, processor
+from .ledger import figures
 from .speed import contestant, monai_net, Padded, run_job, smp_net
 from ..labels import PixsegError
 from ..learner import seg_learner

@@ -43,7 +43,7 @@ from ..io.folder import find_labels, find_pairs, holdout_split
 from ..io.pairs import label_table
 from ..labels import Labels, PixsegError
 from ..metrics import confusion
-from ..device import pick_device, pick_precision
+from ..device import pick_device, pick_precision, processor
 from ..modelfile import load_model, save_model, shipped_models
 from ..io.export import export_onnx
 from ..io.images import open_image
@@ -293,8 +293,7 @@ def _bench_device(root, device, quick)->dict: # what the other figures depend on
     "The machine, its versions, and the rates at which it multiplies and copies."
     kinds = {'float32':torch.float32, 'bfloat16':torch.bfloat16}
     block = torch.zeros(2**26, dtype=torch.uint8, device=device)
-    cpu = next((line.split(':')[1].strip() for line in _lines('/proc/cpuinfo') if line.startswith('model name')), None)
-    return dict(cpu=cpu or platform.processor(), threads=torch.get_num_threads(), device=str(device),
+    return dict(cpu=processor(), threads=torch.get_num_threads(), device=str(device),
                 gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None,
                 precision=str(pick_precision(device)), python=platform.python_version(), torch=torch.__version__,
                 product={k:product_rate(v, device) for k,v in kinds.items()},
@@ -438,9 +437,10 @@ def _bench_int8(root, device, quick)->dict: # model -> how fast both are, second
         model = load_model(name).eval().to(memory_format=torch.channels_last)
         x = torch.rand(1, 3, *model.size).contiguous(memory_format=torch.channels_last)
         with tempfile.TemporaryDirectory() as tmp:
-            file,same = export_int8(model, Path(tmp)/'m.onnx', photos)
+            file,same,_ = export_int8(model, Path(tmp)/'m.onnx', photos)
             small,size = _Graph(model, file),file.stat().st_size
-        ways = {'eight bits':partial(small.forward, x), **{str(d).removeprefix('torch.'):partial(_bare, model, x, d) for d in {pick_precision('cpu'), torch.float32}}}
+            plain = _Graph(model, export_onnx(model, Path(tmp)/'plain.onnx'))
+        ways = {'eight bits':partial(small.forward, x), 'onnxruntime, 32 bits':partial(plain.forward, x), **{str(d).removeprefix('torch.'):partial(_bare, model, x, d) for d in {pick_precision('cpu'), torch.float32}}}
         scores = {k:evaluate(m, root, 'val', bs=1) for k,m in dict(own=model, small=small).items()}
         out[name] = dict(race({k:partial(seconds, v) for k,v in ways.items()}, 2 if quick else 15), same=same, bytes=size,
                          **{f'{what} {k}':scores[k][what] for k in scores for what in ('accuracy', 'miou')})

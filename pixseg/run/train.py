@@ -37,7 +37,7 @@ from torch import nn, Tensor
 
 from .. import __version__
 from ..data import seg_dls
-from ..device import pick_device, widened
+from ..device import pick_device, processor, widened
 from ..encoder import EncoderUNet, freeze_encoder, split_params
 from ..io.files import atomic, check_folder
 from ..io.folder import pick_split
@@ -519,7 +519,7 @@ def _write_config(out, where, config, learn, planned):
     "What was asked for and what was decided, as JSON."
     decided = dict(root=where, planned=list(planned), network=type(learn.model).__name__,
                    arithmetic=str(learn.fast_layout.dtype), torch=torch.__version__, pixseg=__version__,
-                   device=str(learn.dls.device), threads=torch.get_num_threads(),
+                   device=str(learn.dls.device), processor=processor(learn.dls.device), threads=torch.get_num_threads(),
                    frames=[len(dl.dataset) for dl in learn.dls.loaders])
     with atomic(out/'config.json') as part: part.write_text(json.dumps({**config.to_dict(), **decided}, indent=1))
 
