@@ -9,6 +9,7 @@ __all__ = ['CONTESTANTS', 'Seen', 'frame_size', 'train_ours', 'train_tuned', 'Cl
 # %% ../../nbs/lab/race.ipynb #f451340a
 import argparse
 import importlib
+import importlib.util
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -71,7 +73,7 @@ def frame_size(
     root:str|Path, # data folder
     frames:str='whole', # 'whole': the files' own size; 'held': a little less; 'half': of the sides
 )->tuple[int,int]: # `(H,W)`
-    "A size for frames; a little below the files' own, they are as smooth as the windows that a network is trained on."
+    "A size for frames."
     h,w = frame_sizes(find_pairs(root, 'train')[:1])[0]
     if frames == 'held': return round(h*14/15/8)*8,round(w*14/15/8)*8 # 360x480 -> 336x448
     return (h//2, w//2) if frames == 'half' else (h, w)
@@ -92,7 +94,12 @@ def train_ours(
     seen,started = Seen(),time.perf_counter()
     if frames: settings['size'] = frame_size(root, frames)
     train_run(root, tmp, minutes=minutes, seed=seed, holdout=seed, device=device, progress=False, say=_quiet, cbs=[seen], **settings)
-    return load_model(Path(tmp)/'last.safetensors', device),dict(seen.figures, seconds=time.perf_counter()-started)
+    return load_model(Path(tmp)/'last.safetensors', device),dict(seen.figures, seconds=time.perf_counter()-started, decided=_decided(tmp, settings))
+
+def _decided(run, said):
+    "What the command has chosen for itself."
+    config = json.loads((Path(run)/'config.json').read_text())
+    return {k:config[k] for k in ('size', 'bs', 'fold') if k not in said and config[k] is not None}
 
 # %% ../../nbs/lab/race.ipynb #96d78b78
 def _by_the_clock(learn, rates, seed, minutes, started):
@@ -147,7 +154,7 @@ class Classes(nn.Module):
     def forward(self, x): return self.net(x)[:, self.ids]
 
 # %% ../../nbs/lab/race.ipynb #18dba845
-def _train_as_tutorial(
+def _train_plain(
     name:str, # of a contestant of `pixseg.lab.speed`
     root:str|Path, # data folder
     seed:int, # of the run, and of the blocks that it leaves out
@@ -157,7 +164,7 @@ def _train_as_tutorial(
     frames:str='half', # see `frame_size`
     bs:int=8, # photographs in a batch
 )->tuple[nn.Module,dict]: # the last epoch's network, and what it has seen
-    "A peer as its users have it: nothing set, the default rate."
+    "A peer untuned: fastai's default optimiser, rate and loss, in 32 bits."
     started,_ = time.perf_counter(),set_seed(seed)
     size = frame_size(root, frames)
     learn = contestant(name, root, size, bs, device, holdout=seed)
@@ -183,12 +190,6 @@ def write_pngs(
         for folder,o in (('images', img), ('masks', mask)): Image.fromarray(o).save(Path(to)/folder/f'{i:05}.png', compress_level=1)
 
 # %% ../../nbs/lab/race.ipynb #d5c74726
-def _stay_home(
-    tmp:str|Path, # a folder that is thrown away
-)->None:
-    "Before ultralytics is imported: where it keeps its settings, and that it asks nothing of the network."
-    os.environ.update(YOLO_CONFIG_DIR=str(tmp), YOLO_OFFLINE='true', YOLO_AUTOINSTALL='false', YOLO_VERBOSE='false')
-
 def _settled(tmp):
     "Settings of ultralytics: all folders in `tmp`, nobody is told anything; and a font, which it would fetch."
     import matplotlib
@@ -292,25 +293,30 @@ class Contestant:
     "Who takes part, and how."
     group:str # what it is compared within
     train:Callable # see `train_ours`
-    needs:tuple[str,...]=() # modules, imported before the clock starts
     ways:tuple[dict,...]=({},) # settings to choose from
+    needs:tuple[str,...]=() # modules that it uses, imported before the clock starts
+    package:str='' # the library's name where packages are installed
 
-_smp,_nothing,_lite0 = 'segmentation_models_pytorch','from nothing',"from ImageNet's lite0"
+# %% ../../nbs/lab/race.ipynb #5e0f3a12
+_nothing,_lite0,_untuned = 'from nothing',"from ImageNet's lite0",(dict(frames='half', bs=8),)
 _ways = dict(frames='held', bs=4),dict(frames='half', bs=8),dict(frames='held', bs=4, lr=1e-3)
+_folded_ways = tuple(dict(o, fold=2) for o in _ways) # the same network in a trial as in the race
 _lite0_ways = tuple(dict(frames=f, bs=8, encoder_lr=1/3, lr=lr) for f,lr in (('held', 4e-3), ('half', 4e-3), ('held', 1e-3)))
 _yolo_ways = tuple(dict(imgsz=n, cls_pw=.5, **more) for n,more in ((384, {}), (512, {}), (384, dict(optimizer='AdamW', lr0=2e-3))))
+_smp,_fastai,_monai,_yolo = (dict(needs=needs, package=needs[0].split('.')[0]) for needs in (
+    ('segmentation_models_pytorch',), ('fastai.vision.all',), ('monai.networks.nets',), ('ultralytics.models.yolo.semantic', 'polars', 'thop')))
 CONTESTANTS = {
     'pixseg':Contestant(_nothing, train_ours),
-    'pixseg tuned':Contestant(_nothing, train_ours, ways=_ways),
-    'smp resnet18 tuned':Contestant(_nothing, partial(train_tuned, smp_net), (_smp,), _ways),
-    'smp resnet18':Contestant(_nothing, partial(_train_as_tutorial, 'smp resnet18'), (_smp,)),
-    'fastai resnet34 tuned':Contestant(_nothing, partial(train_tuned, _fastai_net), ('fastai',), _ways),
-    'fastai resnet34':Contestant(_nothing, partial(_train_as_tutorial, 'fastai resnet34'), ('fastai',)),
-    'monai UNet tuned':Contestant(_nothing, partial(train_tuned, monai_net), ('monai',), _ways),
-    'yolo26n-sem':Contestant(_nothing, _train_yolo, ('ultralytics',), _yolo_ways),
+    'pixseg tuned':Contestant(_nothing, train_ours, _folded_ways),
+    'smp resnet18 tuned':Contestant(_nothing, partial(train_tuned, smp_net), _ways, **_smp),
+    'smp resnet18':Contestant(_nothing, partial(_train_plain, 'smp resnet18'), _untuned, **_smp),
+    'fastai resnet34 tuned':Contestant(_nothing, partial(train_tuned, _fastai_net), _ways, **_fastai),
+    'fastai resnet34':Contestant(_nothing, partial(_train_plain, 'fastai resnet34'), _untuned, **_fastai),
+    'monai UNet tuned':Contestant(_nothing, partial(train_tuned, monai_net), _ways, **_monai),
+    'yolo26n-sem':Contestant(_nothing, _train_yolo, _yolo_ways, **_yolo),
     'pixseg lite0':Contestant(_lite0, partial(train_ours, encoder='tf_efficientnet_lite0')),
-    'pixseg lite0 tuned':Contestant(_lite0, partial(train_ours, encoder='tf_efficientnet_lite0'), ways=_lite0_ways),
-    'smp lite0 tuned':Contestant(_lite0, partial(train_tuned, _smp_lite0), (_smp,), _lite0_ways)}
+    'pixseg lite0 tuned':Contestant(_lite0, partial(train_ours, encoder='tf_efficientnet_lite0'), _lite0_ways),
+    'smp lite0 tuned':Contestant(_lite0, partial(train_tuned, _smp_lite0), _lite0_ways, **_smp)}
 
 # %% ../../nbs/lab/race.ipynb #96c8e510
 def present(
@@ -321,17 +327,27 @@ def present(
     if unknown: raise PixsegError(f"no contestant {', '.join(map(repr, unknown))}: choose from {', '.join(CONTESTANTS)}")
     there = []
     for name in names:
-        missing = [o for o in CONTESTANTS[name].needs if importlib.util.find_spec(o) is None]
+        missing = [o for o in dict.fromkeys(n.split('.')[0] for n in CONTESTANTS[name].needs) if importlib.util.find_spec(o) is None]
         if missing: print(f"{name} is left out: {', '.join(missing)} is not installed (see the extra `bench`)", file=sys.stderr)
         else: there.append(name)
     return there
 
 # %% ../../nbs/lab/race.ipynb #745abf1d
-def _circumstances(needs, device):
-    "What else the figures depend on."
-    versions = dict(pixseg=__version__, torch=torch.__version__, **{o:metadata.version(o) for o in needs})
-    chip = torch.cuda.get_device_name(device) if device.startswith('cuda') else processor()
-    return dict(versions=versions, device=device, processor=chip, threads=torch.get_num_threads(), date=str(date.today()))
+def _circumstances(device):
+    "What all figures depend on."
+    return dict(device=device, processor=processor(device), threads=torch.get_num_threads(), torch=torch.__version__, pixseg=__version__)
+
+@contextmanager
+def _apart(folder):
+    "For a while: decoded frames, and what ultralytics remembers, go into `folder`, and ultralytics asks nothing of the network."
+    own = dict(PIXSEG_CACHE=str(folder), YOLO_CONFIG_DIR=str(folder), YOLO_OFFLINE='true', YOLO_AUTOINSTALL='false', YOLO_VERBOSE='false')
+    before = {k:os.environ.get(k) for k in own}
+    os.environ.update(own)
+    try: yield
+    finally:
+        for k,v in before.items():
+            os.environ.pop(k, None)
+            if v is not None: os.environ[k] = v
 
 # %% ../../nbs/lab/race.ipynb #f17d57b5
 def run_once(
@@ -346,14 +362,15 @@ def run_once(
     "Train a contestant by the clock, and judge its last epoch on the blocks that it left out, and on val."
     keep_memory() # as `pixseg train` does; for all alike
     who = CONTESTANTS[name]
-    with tempfile.TemporaryDirectory() as tmp:
-        _stay_home(tmp)
+    with tempfile.TemporaryDirectory() as tmp, tempfile.TemporaryDirectory() as store, _apart(store):
         for o in who.needs: importlib.import_module(o)
         model,seen = who.train(root, seed, minutes, device, tmp, **settings)
     verdict = dict(blocks=figures(evaluate(model, root, holdout=seed)))
     if val: verdict['val'] = figures(evaluate(model, root, 'val'))
     seen.update(seconds=round(seen['seconds'], 1), params=count_params(model), size=list(getattr(model, 'size', None) or frame_size(root)))
-    return dict(name=name, group=who.group, seed=seed, minutes=minutes, settings=settings, **verdict, **seen, **_circumstances(who.needs, device))
+    library = f'{who.package} {metadata.version(who.package)}' if who.package else None
+    return dict(name=name, group=who.group, seed=seed, minutes=minutes, settings=settings, **verdict, **seen, **_circumstances(device),
+                library=library, date=str(date.today()))
 
 # %% ../../nbs/lab/race.ipynb #70129c3b
 _trial = 3 # the seed whose blocks settings are chosen on
