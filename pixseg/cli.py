@@ -453,7 +453,7 @@ _options = {
                      +', '.join('--'+k for k,f in KNOBS.items() if f.metadata['later'])),
     '--split': dict(default='val', help='train, val, test, or all (default: val)'),
     '--tta': dict(action='store_true', help='average with the mirror image: twice the time'),
-    '--scales': dict(type=scales_arg, default=(1.,), metavar='LIST', help='average over these magnifications, such as 1,1.25: more time, and sharper for thin things'),
+    '--scales': dict(type=scales_arg, default=(1.,), metavar='LIST', help='average over these magnifications, such as 0.9,1,1.2: more time for a little accuracy'),
     '--overlay': dict(action='store_true', help='also write the photograph with the mask laid over it and the names of the classes below, NAME_overlay.jpg'),
     '--alpha': dict(type=number_arg(float), default=0.35, metavar='SHARE', help='of overlays: how much of the class colour, 0 to 1 (default: 0.35)'),
     '--page': dict(metavar='FILE.html', help='also write a page with the viewer, all photographs and masks in it, to open in a browser'),
