@@ -122,6 +122,8 @@ def test_every_import_is_declared():
     assert undeclared == []
     assert optional == OPTIONAL
     assert {n: e for n, e in OPTIONAL.items() if n not in declared(f'{e}_requirements')} == {}
+    from pixseg.weights import _packages # imported by name
+    assert len(_packages) == 3 and set(_packages.values()) == declared('offline_requirements')
 
 
 @pytest.mark.skipif(not os.environ.get('PIXSEG_EMPTY_VENV'), reason='takes minutes and the network: set PIXSEG_EMPTY_VENV=1, or to a folder')

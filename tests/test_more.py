@@ -1,4 +1,5 @@
 "What people do by mistake: nothing of theirs is lost, and one line says what to do."
+import importlib
 import json
 import shutil
 from functools import partial
@@ -82,6 +83,29 @@ def test_export_does_not_write_over_its_model(capsys, done, tmp_path):
     load_model(model)
     code,_,err = shell(capsys, 'export', model, '--onnx', tmp_path)
     assert code == 1 and 'ends in .onnx' in err
+
+
+def test_export_in_eight_bits(capsys, done, root, tmp_path):
+    pytest.importorskip('onnxruntime'), pytest.importorskip('onnxscript')
+    model = shutil.copy(done/'model.safetensors', tmp_path/'model.safetensors')
+    before,small = model.read_bytes(),tmp_path/'small.onnx'
+    photos = tmp_path/'photos'
+    draw_streets(photos, train=4, val=1, test=1, size=(48, 64))
+    for what,words in ((tmp_path/'nowhere', 'no file or folder'), (next((photos/'train').iterdir()), 'give two at least')):
+        code,_,err = shell(capsys, 'export', model, '--onnx', small, '--int8', what)
+        assert code == 1 and words in err and not small.exists()
+    code,_,err = shell(capsys, 'export', model, '--onnx', model, '--int8', photos/'train')
+    assert code == 1 and 'ends in .onnx' in err and model.read_bytes() == before
+
+
+@pytest.mark.parametrize('module', ['ledger', 'race'])
+def test_an_interrupted_worker_says_how_to_go_on(capsys, monkeypatch, tmp_path, module):
+    lab = importlib.import_module(f'pixseg.lab.{module}')
+    def interrupted(*args, **kwargs): raise KeyboardInterrupt
+    monkeypatch.setattr(lab, dict(ledger='work', race='run_race')[module], interrupted)
+    assert lab.main([*(['run'] if module == 'ledger' else []), str(tmp_path)]) == 130
+    err = capsys.readouterr().err
+    assert 'the same command goes on' in err and err.count('\n') == 1
 
 
 # What cannot be is refused by name

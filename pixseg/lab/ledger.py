@@ -240,6 +240,9 @@ def main(
         elif not Path(a.ledger).exists(): raise PixsegError(f"there is no ledger {a.ledger}: write a line first")
         else: print(ledger_table(read_ledger(a.ledger)))
     except PixsegError as e: p.error(str(e))
+    except KeyboardInterrupt:
+        print('stopped: the same command goes on from the last whole epoch', file=sys.stderr)
+        return 130
     return 0
 
 # %% ../../nbs/lab/ledger.ipynb #f5a9475f

@@ -559,6 +559,9 @@ def main(
     minutes,seeds,out = (usual if given is None else given for given,usual in zip((a.minutes, a.seeds, a.out), _usual[a.quick]))
     try: results = run_race(a.root, out, minutes, seeds, _words(a.only), a.choose, a.quick, a.device, a.again)
     except PixsegError as e: p.error(str(e))
+    except KeyboardInterrupt:
+        print('stopped: the same command goes on after the runs that are done', file=sys.stderr)
+        return 130
     print(race_table(results))
     return int(any('error' in o for o in results['runs']))
 
