@@ -1,7 +1,10 @@
 "Segment images pixel by pixel, step by step."
 __version__ = "0.1.0"
 
+import warnings as _warnings
 from importlib import import_module as _import
+
+_warnings.filterwarnings('ignore', r'`torch\.jit\.script', FutureWarning) # fastai calls it once while it is imported
 
 # Where each public name lives. Nothing is imported before it is asked for: `import pixseg` costs nothing.
 _home = {

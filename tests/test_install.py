@@ -181,6 +181,11 @@ def interrupt_in_a_finaliser():
     except KeyboardInterrupt: print('heard')
 
 
+def test_importing_says_nothing():
+    done = subprocess.run([sys.executable, '-c', 'import pixseg.run.train, pixseg.web.labeller'], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
+
+
 def test_ctrl_c_in_a_finaliser_is_heard():
     "Where Python drops the exception of Ctrl-C, the note of it stays."
     done = fresh.run(before=interrupt_in_a_finaliser)

@@ -373,6 +373,7 @@ function build(meta, act) {
 const AWAY = 'the kernel is away: run the cell again; what you painted is kept here'
 const SHARED = ['tool', 'label', 'size', 'only', 'hint', 'opacity', 'live']
 const QUIET = 400 // milliseconds without a stroke before it learns by itself
+const SLOW = 4000 // milliseconds after which a stroke that the kernel has not confirmed is spoken of
 
 class Editor {
   constructor(model, el) {
@@ -385,6 +386,7 @@ class Editor {
     this.cuts = { side: 0 } // superpixels of a frame at a width
     this.sought = -1 // the place that G went to last
     this.timer = 0 // until it learns by itself
+    this.doubt = 0 // until a stroke is overdue
     this.e = build(this.meta, this)
     this.easel = new Easel(this.e, this.state, this.meta)
     el.append(this.e.root)
@@ -392,6 +394,7 @@ class Editor {
     this.listen()
     const again = this.kept.list.length
     for (const s of this.kept.list) this.send(s) // the kernel did not say that it had them
+    if (again) this.expect()
     this.tell(m => m.send({ type: 'shown' }))
     if (again) this.say(`${again} stroke${again > 1 ? 's' : ''} from last time sent again`)
     this.take()
@@ -400,6 +403,7 @@ class Editor {
   close() {
     for (const [name, f] of Object.entries(this.heard)) this.model.off(name, f)
     clearTimeout(this.timer)
+    clearTimeout(this.doubt)
     this.easel.close()
     this.e.root.remove()
   }
@@ -588,7 +592,19 @@ class Editor {
 
   // ---- kernel
 
-  give(box, runs) { this.send(this.kept.add(this.frame.index, box, runs)) }
+  give(box, runs) {
+    this.send(this.kept.add(this.frame.index, box, runs))
+    this.expect()
+  }
+  expect() { // a kernel that has just died, or trains, lets strokes be sent and confirms none
+    clearTimeout(this.doubt)
+    this.doubt = setTimeout(() => {
+      const n = this.kept.list.length
+      if (!n) return
+      this.overdue = !this.away
+      this.say(this.away ? AWAY : `${n} stroke${n > 1 ? 's have' : ' has'} not reached the kernel, which is busy or away; what you painted is kept here; if it was started anew, run the cell again`)
+    }, SLOW)
+  }
   send({ seq, index, box, runs }) { this.tell(m => m.send({ type: 'stroke', seq, index, box }, undefined, [Uint32Array.from(runs).buffer])) }
   tell(f) { // a kernel that died cannot be told anything; what was painted stays in the browser until it is back
     try { f(this.model); this.away = false } catch { this.away = true }
@@ -622,7 +638,11 @@ class Editor {
     this.heard['change:said'] = () => this.say(model.get('said'))
     this.heard['msg:custom'] = message => {
       if (message.seq) this.kept.drop(message.seq)
-      if (message.type === 'ack' && !this.kept.list.length) this.soon()
+      if (message.type === 'ack' && !this.kept.list.length) {
+        if (this.overdue) this.say('the kernel has all strokes')
+        this.overdue = false
+        this.soon()
+      }
       if (message.type === 'failed') { this.say(message.text); if (message.seq) this.tell(m => m.send({ type: 'shown' })) }
     }
     for (const [name, f] of Object.entries(this.heard)) model.on(name, f)
