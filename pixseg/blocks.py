@@ -70,6 +70,8 @@ def valid_size(
     return side-head+1 if side >= head else None
 
 # %% ../nbs/helpers/blocks.ipynb #d7769ac7
+_widest = 8192 # channels; the paper has 1024
+
 def check_config(
     config:dict, # settings of a network
 ):
@@ -77,6 +79,9 @@ def check_config(
     for k in {'n_classes', 'n_in', 'width', 'depth', 'fold'} & set(config):
         if not isinstance(config[k], int) or config[k] < 1:
             raise PixsegError(f"{k} is {config[k]!r}: give a whole number of at least 1")
+    if config.get('fold', 1) > 64: raise PixsegError(f"fold is {config['fold']}: give at most 64")
+    if 'depth' in config and config['width']*2**min(config['depth'], 64) > _widest:
+        raise PixsegError(f"width {config['width']} and depth {config['depth']} make more than {_widest} channels at the bottom: give less of one of them")
     head = config['head']
     if not isinstance(head, int) or head < 1 or head%2==0:
         raise PixsegError(f"head is {head!r}: give an odd kernel size, 3 or 1")

@@ -17,7 +17,9 @@ import math
 import os
 import re
 import shutil
+import signal
 import sys
+import threading
 import warnings
 from importlib.resources import files
 from pathlib import Path
@@ -558,6 +560,22 @@ def build_parser()->argparse.ArgumentParser: # the whole command line
     return parser
 
 # %% ../nbs/run/cli.ipynb #00000027
+@contextlib.contextmanager
+def _terminable(
+    heard:list, # gets an item when the signal comes
+):
+    "While the block runs, SIGTERM (of a batch system, of `kill`, of a machine that shuts down) is what Ctrl-C is."
+    def hear(*args):
+        heard.append(True)
+        as_ctrl_c = signal.getsignal(signal.SIGINT) # shells have jobs in the background ignore it
+        if callable(as_ctrl_c): as_ctrl_c(*args)
+        else: raise KeyboardInterrupt
+    main = threading.current_thread() is threading.main_thread()
+    old = signal.signal(signal.SIGTERM, hear) if main else None
+    try: yield
+    finally:
+        if main: signal.signal(signal.SIGTERM, old or signal.SIG_DFL)
+
 def main(
     argv:list[str]|None=None, # arguments; default: those of the process
 )->int: # exit code
@@ -565,18 +583,22 @@ def main(
     args,rest = build_parser().parse_known_args(argv)
     if rest: args.parser.error(f"unrecognized arguments: {' '.join(rest)}{_meant(rest, args.parser)}")
     told = lambda text: in_options(str(text), args.parser)
+    ended:list = []
     try:
-        with _json_alone(args), _plain_warnings(told):
+        with _terminable(ended), _json_alone(args), _plain_warnings(told):
+            for name,value in vars(args).items():
+                if value == '': raise ConfigError(f"`{name}` is empty: give it a value, or leave it out")
             _check_json(getattr(args, 'json', None))
             if getattr(args, 'out', None): check_folder(args.out)
             for name in KNOBS.keys() & vars(args).keys(): check_knob(name, getattr(args, name))
-            return args.func(args)
+            code = args.func(args)
+            return 143 if ended and code == 130 else code
     except PixsegError as e:
         print(f'pixseg: {told(e)}', file=sys.stderr)
         return 2 if isinstance(e, ConfigError) else 1
     except KeyboardInterrupt:
         print('pixseg: interrupted', file=sys.stderr)
-        return 130
+        return 143 if ended else 130
     except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()) # the reader has left
     except OSError as e: print(f"pixseg: {e.filename or ''}: {e.strerror or e}", file=sys.stderr)
     return 1

@@ -25,7 +25,10 @@ def pick_device(
     "The device asked for, or the fastest of this machine; raises `PixsegError` if it is not there."
     if wanted is None and torch.cuda.is_available(): return torch.device('cuda', torch.cuda.current_device())
     if wanted is None: return torch.device('mps' if torch.backends.mps.is_available() else 'cpu')
-    try: return torch.empty(1, device=wanted).device
+    try:
+        made = torch.empty(1, device=wanted)
+        made.item() # a device that only pretends cannot say
+        return made.device
     except (RuntimeError, AssertionError, NotImplementedError) as e:
         raise PixsegError(f"no device {str(wanted)!r} on this machine ({str(e).splitlines()[0]}): "
                           f"take {pick_device().type!r}, or leave it out") from None

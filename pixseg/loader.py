@@ -241,7 +241,9 @@ def default_scale(
     crop:tuple[int,int], # `(H,W)` of the windows
 )->tuple[float,float]: # smallest and largest magnification
     "From the whole frame in one window up to slightly enlarged."
-    return (max(min(c/s for c,s in zip(crop, size)), .5), 1.1) if crop != size else (.75, 1.5)
+    if crop == size: return .75,1.5
+    low = max(min(c/s for c,s in zip(crop, size)), .5)
+    return low,1.1*max(low, 1.)
 
 # %% ../nbs/helpers/loader.ipynb #8a6cd092
 def make_dls(

@@ -72,7 +72,7 @@ def save_model(
     "Save weights and card in one `safetensors` file; atomic."
     card = json.dumps(make_card(model, labels, size, **about))
     weights = {k:_stored(v, half) for k,v in model.state_dict().items()}
-    with atomic(path) as part: part.write_bytes(save(weights, dict(pixseg=card)))
+    with atomic(path, lasting=True) as part: part.write_bytes(save(weights, dict(pixseg=card)))
     return Path(path)
 
 def _stored(v, half): # plain contiguous memory, whatever layout training used

@@ -150,7 +150,8 @@ def test_in_an_empty_environment_it_predicts(built, tmp_path):
 
 
 @pytest.mark.skipif(WINDOWS, reason='Windows has no such signal to send')
-def test_ctrl_c_leaves_a_usable_run(tmp_path):
+@pytest.mark.parametrize('sign, code', [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=['Ctrl-C', 'kill'])
+def test_ctrl_c_leaves_a_usable_run(tmp_path, sign, code):
     from pixseg import evaluate, load_model
     from pixseg.io.streets import draw_streets
     root, out = draw_streets(tmp_path/'streets', train=16, val=4, test=0, size=(48, 64)), tmp_path/'run'
@@ -158,9 +159,9 @@ def test_ctrl_c_leaves_a_usable_run(tmp_path):
         deadline = time.time()+120
         while not (out/'model.safetensors').exists() and time.time() < deadline and process.alive(): time.sleep(.1)
         time.sleep(.3)
-        os.kill(process.pid, signal.SIGINT)
+        os.kill(process.pid, sign)
         done = process.end()
-    assert done.returncode == 130, done.stderr
+    assert done.returncode == code, done.stderr
     assert 'is usable' in done.stdout and 'Traceback' not in done.stderr
     assert 0 <= evaluate(load_model(out/'model.safetensors'), root)['miou'] <= 1
 

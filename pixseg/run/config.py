@@ -75,7 +75,7 @@ class _NetKnobs:
 class _FitKnobs:
     "How, and for how long, it learns."
     epochs:int|None = _knob(None, "passes over the training frames", low=1, later=True, says='20', metavar='N')
-    minutes:float|None = _knob(None, "plan the run for so many minutes", above=0, later=True, says='count `epochs`', metavar='M')
+    minutes:float|None = _knob(None, "plan the run for so many minutes", above=0, high=10**6, later=True, says='count `epochs`', metavar='M')
     bs:int|None = _knob(None, "photographs in a batch", low=1, later=True, says='by device', metavar='N')
     lr:float = _knob(4e-3, "top learning rate", above=0, later=True)
     wd:float = _knob(1e-2, "weight decay", low=0, later=True)
@@ -115,8 +115,8 @@ def _wanted(name):
     "What a knob takes, in words."
     m,words = KNOBS[name].metadata,_kinds[knob_type(name)[0]][2]
     if m['choices']: return 'one of '+', '.join(m['choices'])
+    if m['above'] is not None: return f"{words} above {m['above']}"+(f", up to {m['high']}" if m['high'] else '')
     if m['high'] is not None: return f"{words} from {m['low']} to {m['high']}"
-    if m['above'] is not None: return f"{words} above {m['above']}"
     return words if m['low'] is None else f"{words}, {m['low']} or more"
 
 def check_knob(

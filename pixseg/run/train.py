@@ -39,7 +39,7 @@ from .. import __version__
 from ..data import seg_dls
 from ..device import pick_device, processor, widened
 from ..encoder import EncoderUNet, freeze_encoder, split_params
-from ..io.files import atomic, check_folder
+from ..io.files import atomic
 from ..io.folder import pick_split
 from ..io.images import as_rgb
 from ..io.sources import divide, open_source
@@ -48,6 +48,7 @@ from ..io.store import in_memory
 from ..labels import Labels, PixsegError
 from ..learner import seg_learner
 from ..modelfile import build_model, load_model, read_card, save_model
+from .claim import claim, data_note, same_data
 from .config import ConfigError, init_config, make_config, resume_config, RunConfig
 from ..show import show_grid
 from ..unet import UNet
@@ -190,7 +191,7 @@ def write_csv(
     rows:list[dict], # one for each epoch, all with the same keys
 )->None:
     "Write rows as CSV, whole or not at all; `None` becomes an empty cell."
-    with atomic(path) as part, part.open('w', newline='') as f:
+    with atomic(path, lasting=True) as part, part.open('w', newline='') as f:
         writer = csv.DictWriter(f, list(rows[0]))
         writer.writeheader()
         writer.writerows({k:round(v, 6) if isinstance(v, float) else v for k,v in r.items()} for r in rows)
@@ -287,7 +288,7 @@ def save_state(
     state:dict, # from `take_state`
 )->None:
     "Write a checkpoint, whole or not at all."
-    with atomic(path) as part:
+    with atomic(path, lasting=True) as part:
         try: torch.save(state, part)
         except RuntimeError as e: raise OSError(errno.EIO, str(e).splitlines()[0], str(path)) from None # torch's word for a full disk
 
@@ -394,7 +395,6 @@ def run_config(
 )->tuple[RunConfig,list[str],list|None]: # the settings that count, what has changed in words, what was planned earlier
     "Settings of a run, from its folder if it is resumed; refuses to overwrite a finished one by accident."
     path,given = Path(out)/'config.json',{k:str(v) if isinstance(v, (torch.device, Path)) else v for k,v in given.items()}
-    check_folder(out)
     if not resume:
         config = make_config(**given)
         if not (config.epochs or config.minutes): raise ConfigError("say how long: either `epochs` or `minutes`")
@@ -515,13 +515,13 @@ def _run_data(root, labels, label_func, config, resume):
     return data,str(root) if isinstance(root, (str, Path)) else data.form
 
 # %% ../../nbs/run/train.ipynb #00000052
-def _write_config(out, where, config, learn, planned):
+def _write_config(out, where, data, config, learn, planned):
     "What was asked for and what was decided, as JSON."
-    decided = dict(root=where, planned=list(planned), network=type(learn.model).__name__,
+    decided = dict(root=where, data=data, planned=list(planned), network=type(learn.model).__name__,
                    arithmetic=str(learn.fast_layout.dtype), torch=torch.__version__, pixseg=__version__,
                    device=str(learn.dls.device), processor=processor(learn.dls.device), threads=torch.get_num_threads(),
                    frames=[len(dl.dataset) for dl in learn.dls.loaders])
-    with atomic(out/'config.json') as part: part.write_text(json.dumps({**config.to_dict(), **decided}, indent=1))
+    with atomic(out/'config.json', lasting=True) as part: part.write_text(json.dumps({**config.to_dict(), **decided}, indent=1))
 
 # %% ../../nbs/run/train.ipynb #d7f1ae73
 class StopBetween(Callback):
@@ -674,24 +674,27 @@ def train_run(
     started,out = time.perf_counter(),Path(out)
     if stretch is not None and not (isinstance(stretch, (int, float)) and 0 < stretch < math.inf):
         raise ConfigError(f"`stretch={stretch!r}` is not possible: give minutes above 0")
-    config,changes,planned = run_config(out, resume, **kwargs, **({'encoder':encoder} if encoder else {}))
-    with _memory_told(config) as known:
-        data,where = _run_data(root, labels, label_func, config, resume)
-        make = partial(_run_learner, data, labels, partial(_network, out=out, resume=resume, say=say))
-        learn = make(config)
-        state,rows = _resume(out, learn, resume)
-        done = state['epoch'] if state else 0
-        _check_left(config, done, rows)
-        if not config.also_val: _tell_unlabelled(where, learn, say)
-        writing = _time_writing(learn, out) if config.minutes else 0.
-        config,learn,epochs,every = (config, learn, *planned) if planned else _plan(make, config, learn, writing, say)
-        config,epochs = _decided(config, learn),max(epochs, done)
-        known.update(device=learn.dls.device.type, bs=config.bs, crop=config.crop)
-        _write_config(out, where, config, learn, (epochs, every))
-        folder = RunFolder(out, dict(recipe={**config.recipe(), 'epochs':epochs}, **(about or {})), rows, state, save_every)
-        known['kept'] = partial(_kept_words, folder)
-        if resume: _tell_resumed(config, done, epochs, rows, changes, say)
-        return _fit(learn, folder, config, epochs, every, writing, progress, say, started, cbs, stretch)
+    with claim(out):
+        config,changes,planned = run_config(out, resume, **kwargs, **({'encoder':encoder} if encoder else {}))
+        with _memory_told(config) as known:
+            data,where = _run_data(root, labels, label_func, config, resume)
+            make = partial(_run_learner, data, labels, partial(_network, out=out, resume=resume, say=say))
+            learn = make(config)
+            note = data_note(learn.dls)
+            if resume: same_data(_read_note(out/'config.json').get('data'), note)
+            state,rows = _resume(out, learn, resume)
+            done = state['epoch'] if state else 0
+            _check_left(config, done, rows)
+            if not config.also_val: _tell_unlabelled(where, learn, say)
+            writing = _time_writing(learn, out) if config.minutes else 0.
+            config,learn,epochs,every = (config, learn, *planned) if planned else _plan(make, config, learn, writing, say)
+            config,epochs = _decided(config, learn),max(epochs, done)
+            known.update(device=learn.dls.device.type, bs=config.bs, crop=config.crop)
+            _write_config(out, where, note, config, learn, (epochs, every))
+            folder = RunFolder(out, dict(recipe={**config.recipe(), 'epochs':epochs}, **(about or {})), rows, state, save_every)
+            known['kept'] = partial(_kept_words, folder)
+            if resume: _tell_resumed(config, done, epochs, rows, changes, say)
+            return _fit(learn, folder, config, epochs, every, writing, progress, say, started, cbs, stretch)
 
 # %% ../../nbs/run/train.ipynb #664ab33c
 class EpochLines(Callback):
