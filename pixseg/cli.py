@@ -122,7 +122,9 @@ def write_json(
     if str(to) == '-': to = sys.stdout
     if hasattr(to, 'write'): return print(text, end='', file=to, flush=True)
     try:
-        with atomic(to) as part: part.write_text(text)
+        if os.path.exists(to) and not os.path.isfile(to) and not os.path.isdir(to): Path(to).write_text(text) # a pipe or a device
+        else:
+            with atomic(to) as part: part.write_text(text)
     except OSError as e: raise PixsegError(f"cannot write {to} ({e.strerror}): choose another file for `json`") from None
 
 def _for_json(o):
@@ -136,9 +138,8 @@ def _check_json(
 )->None:
     "Refuse, before anything is done, a place that is no result's: a folder, a file that is no JSON."
     if to is None or hasattr(to, 'write') or not os.path.lexists(to): return
-    try:
-        with open(to, 'rb') as f: fine = not f.read(4096).strip() or isinstance(json.loads(Path(to).read_text()), dict)
-    except (OSError, ValueError): fine = not os.path.isfile(to) and not os.path.isdir(to) # a pipe or a device
+    try: fine = not os.path.isdir(to) and (not os.path.isfile(to) or not os.path.getsize(to) or isinstance(json.loads(Path(to).read_text()), dict))
+    except (OSError, ValueError): fine = False
     if not fine: raise ConfigError(f"{to} is there already and no result of pixseg: choose another file for `json`")
 
 @contextlib.contextmanager

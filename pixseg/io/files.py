@@ -29,7 +29,8 @@ def atomic(
     lasting:bool=False, # wait until the bytes are on the disk: they are there even if the power fails in the next moment
 ): # yields the path to write to, in the same folder
     "Write a file whole or not at all: the block writes to a neighbour, which takes the file's place at the end."
-    path = Path(path)
+    path = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path) # a link stays one
+    if path.exists() and not path.is_file(): raise PixsegError(f"{path} is no file that could be written anew, but a folder, a pipe or a device: choose another name")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f'.{path.name}.{uuid.uuid4().hex[:8]}.part')
     try:
@@ -123,8 +124,10 @@ def file_kind(
     "Why something in a folder is no image that is read."
     name,end = entry.name,os.path.splitext(entry.name)[1].lower()
     if name[0] == '.' or name.lower() in ('thumbs.db', 'desktop.ini'): return 'hidden' if end in IMAGE_TYPES else None
-    if entry.is_dir(): return 'folder'
-    if end in IMAGE_TYPES: return None if entry.is_file() else 'broken link'
+    try:
+        if entry.is_dir(): return 'folder'
+        if end in IMAGE_TYPES: return None if entry.is_file() else 'broken link' if entry.is_symlink() else 'pipe or device'
+    except OSError: return 'broken link' # that leads to itself
     return end or 'without ending'
 
 def say_kinds(
@@ -155,6 +158,7 @@ def find_images(
                 named = (f for f in d.iterdir() if f.suffix.lower() in IMAGE_TYPES and f.name[0] != '.')
                 files += sorted(f for f in named if f.is_file())
             if what := passed_over(p, below): left_out[p] = what
+        elif p.is_fifo(): raise PixsegError(f"{p} is a pipe: save what comes out of it as a file")
         elif p.exists(): files.append(p)
         else: raise PixsegError(f"no file or folder at {p}: check the path")
     if not files:
