@@ -2,9 +2,11 @@
 
 d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_url': '', 'lib_path': 'pixseg'},
   'syms': { 'pixseg.answer': { 'pixseg.answer.best_class': ('helpers/answer.html#best_class', 'pixseg/answer.py'),
+                               'pixseg.answer.best_class_at': ('helpers/answer.html#best_class_at', 'pixseg/answer.py'),
                                'pixseg.answer.canvas': ('helpers/answer.html#canvas', 'pixseg/answer.py'),
                                'pixseg.answer.check_look': ('helpers/answer.html#check_look', 'pixseg/answer.py'),
                                'pixseg.answer.normalize_rows': ('helpers/answer.html#normalize_rows', 'pixseg/answer.py'),
+                               'pixseg.answer.tile_margin': ('helpers/answer.html#tile_margin', 'pixseg/answer.py'),
                                'pixseg.answer.tile_size': ('helpers/answer.html#tile_size', 'pixseg/answer.py')},
             'pixseg.bins': { 'pixseg.bins.add_dropout': ('helpers/bins.html#add_dropout', 'pixseg/bins.py'),
                              'pixseg.bins.card_temperature': ('helpers/bins.html#card_temperature', 'pixseg/bins.py'),

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from .bins import card_temperature, draw_bars, flat_pair, largest_prob, split_pixels
 from .io.images import open_image
 from .labels import PixsegError
-from .predict import best_class, predict_logits
+from .answer import best_class
+from .predict import predict_logits
 from .unet import enlarge_logits
 
 # %% ../nbs/13_calibration.ipynb #c2da7380

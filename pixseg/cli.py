@@ -181,6 +181,7 @@ def _plain_warnings(
     home,told = str(files('pixseg')),set()
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', category=FutureWarning)
+        warnings.filterwarnings('ignore', r'Image size \(', category=RuntimeWarning) # Pillow's, of large photographs; what is too large is refused
         warnings.filterwarnings('always', category=UserWarning, module='<?pixseg')
         others = warnings.showwarning
         def show(message, category, filename, *rest, **kwargs):

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn, Tensor
 
-from .answer import best_class, canvas, check_look, normalize_rows, tile_size
+from .answer import best_class_at, canvas, check_look, normalize_rows, tile_margin, tile_size
 from .device import pick_precision
 from .io.images import open_image
 from .io.store import memory_limit
@@ -76,7 +76,7 @@ def predict_masks(
     **kwargs # `size`, `tta`, `scales`: see `predict_logits`
 )->Tensor: # uint8 `(B,H,W)` class ids on the model's device
     "Masks for a batch: logits enlarged to the wanted size, then the best class for each pixel."
-    return best_class(enlarge_logits(predict_logits(model, imgs, **kwargs), out_size or imgs[0].shape[:2]))
+    return best_class_at(predict_logits(model, imgs, **kwargs), out_size or imgs[0].shape[:2])
 
 def predict_mask(
     model:nn.Module, # from `load_model`
@@ -94,17 +94,18 @@ def tile_boxes(
     size:int, # length of the photograph along one axis, 1 or more
     tile:int, # length of a window, 1 or more
     margin:int, # pixels at a window's inner ends that are not kept: fewer than half of it
+    grid:int=1, # windows start at multiples of this; the last one may be longer by less than this
 )->list[tuple[int,int,int]]: # (start of the window, first and one past the last kept pixel)
     "Windows along one axis whose kept parts cover every pixel exactly once; raises `PixsegError` if none can."
     if min(size, tile) < 1 or margin < 0:
         raise PixsegError(f"size {size}, tile {tile}, margin {margin}: give lengths of at least 1 and a margin of at least 0")
     if tile >= size: return [(0, 0, size)]
-    if tile <= 2*margin:
-        raise PixsegError(f"windows of {tile} pixels keep nothing between margins of {margin}: give more than {2*margin}")
-    boxes,kept = [],0
+    if tile < 2*margin+grid:
+        raise PixsegError(f"windows of {tile} pixels keep nothing between margins of {margin}: give {2*margin+grid} or more")
+    boxes,kept,last = [],0,(size-tile)//grid*grid
     while kept < size:
-        start = min(max(0, kept-margin), size-tile)
-        end = size if start == size-tile else start+tile-margin
+        start = min(max(0, kept-margin)//grid*grid, last)
+        end = size if start == last else start+tile-margin
         boxes.append((start, kept, end))
         kept = end
     return boxes
@@ -113,18 +114,18 @@ def tile_boxes(
 def predict_tiled(
     model:nn.Module, # from `load_model`
     image, # whatever `open_image` takes
-    tile:tuple[int,int]|None=None, # `(h,w)` of a window; default: the training frames' size
+    tile:tuple[int,int]|None=None, # `(h,w)` of a window; default: twice the training frames' height and width
     predict=predict_masks, # what to ask for each window; with `predict_probs` the answer is `(n,H,W)`
-    margin:int|None=None, # pixels at inner edges of a window that are not kept; default: an eighth of its height and width
+    margin:int|None=None, # pixels at inner edges of a window that are not kept; default: a sixth of its height and width, or a little more
     **kwargs # `tta`, `scales`: see `predict_logits`
 )->np.ndarray: # uint8 `(H,W)` class ids
     "Predict at the photograph's own resolution, window by window."
     if 'size' in kwargs: raise PixsegError("pieces are seen at the photograph's own resolution: leave out `size`, or `tile`")
     img = open_image(image, getattr(model, 'photo', None), large=memory_limit())
-    (h,w),(th,tw),whole = img.shape[:2],tile_size(model, tile),None
-    for y,y0,y1 in tile_boxes(h, th, th//8 if margin is None else margin):
-        for x,x0,x1 in tile_boxes(w, tw, tw//8 if margin is None else margin):
-            part = predict(model, [img[y:y+th, x:x+tw]], size=None, **kwargs)[0].cpu().numpy()
+    (h,w),(th,tw),grid,whole = img.shape[:2],tile_size(model, tile),model.min_size,None
+    for y,y0,y1 in tile_boxes(h, th, tile_margin(th, grid) if margin is None else margin, grid):
+        for x,x0,x1 in tile_boxes(w, tw, tile_margin(tw, grid) if margin is None else margin, grid):
+            part = predict(model, [img[y:max(y+th, y1), x:max(x+tw, x1)]], size=None, **kwargs)[0].cpu().numpy()
             if whole is None: whole = canvas((*part.shape[:-2], h, w), part.dtype)
             whole[..., y0:y1, x0:x1] = part[..., y0-y:y1-y, x0-x:x1-x]
     return whole

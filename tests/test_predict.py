@@ -28,6 +28,7 @@ from pixseg.io.images import save_mask
 from pixseg.io.names import write_codes
 from pixseg.labels import CAMVID, Labels, PixsegError
 from pixseg.modelfile import build_model, find_model, load_model, make_card, save_model
+from pixseg.answer import tile_margin
 from pixseg.predict import predict_logits, predict_mask, predict_tiled, tile_boxes
 from pixseg.run import predict as run_predict
 from pixseg.run.evaluate import evaluate
@@ -421,15 +422,16 @@ def test_a_model_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 def test_pieces_cover_every_pixel_once():
     draw = random.Random(0)
     for _ in range(2000):
-        size,tile = draw.randint(1, 300),draw.randint(1, 120)
-        margin = draw.randint(0, 70)
-        if tile < size and tile <= 2*margin:
-            with pytest.raises(PixsegError, match='keep nothing'): tile_boxes(size, tile, margin)
+        size,tile,grid = draw.randint(1, 300),draw.randint(1, 120),draw.choice((1, 1, 8, 32))
+        margin = draw.choice((draw.randint(0, 70), tile_margin(tile, grid)))
+        if tile < size and tile < 2*margin+grid:
+            with pytest.raises(PixsegError, match='keep nothing'): tile_boxes(size, tile, margin, grid)
             continue
-        boxes = tile_boxes(size, tile, margin)
+        boxes = tile_boxes(size, tile, margin, grid)
         assert [i for _,a,b in boxes for i in range(a, b)] == list(range(size))
         for start,a,b in boxes:
-            end = start+min(tile, size)
+            end = max(start+min(tile, size), b)
+            assert start%grid == 0 and end < start+tile+grid
             assert 0 <= start <= a < b <= end <= size
             assert (a-start >= margin or a == 0) and (end-b >= margin or b == size) # seen with what is around it
 
@@ -437,6 +439,15 @@ def test_pieces_cover_every_pixel_once():
 @pytest.mark.parametrize('size, tile, margin', [(100, 10, 5), (100, 10, 7), (100, 0, 0), (0, 10, 1), (100, 10, -1), (100, -3, 0), (7, 1, 1)])
 def test_pieces_that_would_never_end(size, tile, margin):
     with pytest.raises(PixsegError, match='keep nothing|at least'): tile_boxes(size, tile, margin)
+
+
+@pytest.mark.parametrize('name, size, same', [('camvid-unet', (829, 1081), .9995), ('camvid-encoder', (832, 1088), .995)]) # an encoder pads odd maps at the other side
+def test_pieces_answer_as_the_whole(name, size, same): # windows start where the pools of the whole photograph do
+    img = np.random.default_rng(0).integers(0, 255, (18, 23, 3), np.uint8).repeat(48, 0).repeat(48, 1)[:size[0],:size[1]]
+    net = load_model(name)
+    whole = predict_mask(net, img, size=None)
+    assert (predict_tiled(net, img) == whole).mean() > same-.005 # what `tile=True` gives
+    assert (predict_tiled(net, img, (640, 640), margin=192) == whole).mean() > same
 
 
 def test_pieces_that_the_network_cannot_take(model):

@@ -191,13 +191,13 @@ def ahead(
     pool, # of threads
     f, # called with each item, in a thread
     items, # any iterable, consumed as results are taken
-    n:int, # how many items may be waiting, made or being made
+    n, # how many items may be waiting, made or being made; a function, if that changes on the way
 ): # yields (item, `f(item)`), in order; an error of `f` is raised when its item's turn comes
     "Each item with `f(item)`, in order; `n` of them are being made while one is used."
-    waiting = deque()
+    waiting,most = deque(),n if callable(n) else lambda: n
     for o in items:
         waiting.append((o, pool.submit(f, o)))
-        if len(waiting) > n:
+        while len(waiting) > most():
             o,job = waiting.popleft()
             yield o,job.result()
     for o,job in waiting: yield o,job.result()

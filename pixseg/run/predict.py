@@ -189,14 +189,18 @@ def predict_files(
 # %% ../../nbs/run/predict.ipynb #3fcd0117
 def _readable(pool, items, code, failed, tile=False, bs=8):
     "Batches of (photograph, job), large ones alone; what cannot be read becomes a line in `failed`."
-    bs,n,large = (1, 1, memory_limit()) if tile else (bs, 2*bs, None)
+    bs,large,largest = 1 if tile else bs,memory_limit() if tile else None,0 # bytes
     def read(item):
+        nonlocal largest
         job,img = item
         if img is not None: return img
-        try: return open_image(job.photo, code, job.page or 0, large)
+        try: img = open_image(job.photo, code, job.page or 0, large)
         except PixsegError as e: return e
+        largest = max(largest, img.nbytes)
+        return img
     def good():
-        for (job,_),img in ahead(pool, read, items, n):
+        few = lambda: 1 if tile else max(1, min(2*bs, 2**28//largest)) if largest else 2 # in memory before their turn
+        for (job,_),img in ahead(pool, read, items, few):
             if isinstance(img, Exception): failed.append(_line(job.photo, img))
             else: yield img,job
     return same_size(good(), bs)

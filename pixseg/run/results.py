@@ -87,10 +87,13 @@ def draw_overlay(
     every:bool=False, # name every class, so that all frames of a film have one size; False: the classes that are there
 )->np.ndarray: # uint8 `(H+h,W,3)`: the photograph with its mask laid over it, and the names below
     "A photograph with its mask, to be looked at; raises `PixsegError` for an alpha beyond 0..1."
-    picture = overlay(img, mask, labels, alpha)
+    legend = legend_strip(range(len(labels)) if every else np.unique(mask), labels, img.shape[1])
+    picture = np.empty((len(img)+len(legend), *img.shape[1:]), np.uint8)
+    picture[len(img):],step = legend,max(1, 2**20//img.shape[1]) # some rows at a time: a mix is four times as large as bytes
+    for i in range(0, len(img), step): picture[i:i+step][:len(img)-i] = overlay(img[i:i+step], mask[i:i+step], labels, alpha)
     edge = _borders(mask) & (alpha > 0)
-    picture[edge] = labels.palette()[mask[edge]]
-    return np.concatenate([picture, legend_strip(range(len(labels)) if every else np.unique(mask), labels, img.shape[1])])
+    picture[:len(img)][edge] = labels.palette()[mask[edge]]
+    return picture
 
 # %% ../../nbs/run/results.ipynb #b9dbba6f
 def save_picture(

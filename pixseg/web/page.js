@@ -103,12 +103,15 @@ export function answer(logits, n, [h, w], [high, wide], temperature = 1, thin = 
   return { mask, conf }
 }
 
+// `tile_margin`: a sixth of a window in whole steps of the grid, or as many steps as leave something to keep.
+const tileMargin = (tile, grid) => Math.max(0, Math.min(Math.ceil(tile / (6 * grid)), Math.floor((tile - grid) / (2 * grid)))) * grid
+
 // `tile_boxes`: windows along an axis whose kept parts cover every pixel once, [start, first kept, one past the last].
-export function tileBoxes(size, tile, margin = Math.floor(tile / 8)) {
+export function tileBoxes(size, tile, grid = 1, margin = tileMargin(tile, grid)) {
   if (tile >= size) return [[0, 0, size]]
-  const boxes = []
+  const boxes = [], last = Math.floor((size - tile) / grid) * grid
   for (let kept = 0; kept < size;) {
-    const start = Math.min(Math.max(0, kept - margin), size - tile), end = start === size - tile ? size : start + tile - margin
+    const start = Math.min(Math.floor(Math.max(0, kept - margin) / grid) * grid, last), end = start === last ? size : start + tile - margin
     boxes.push([start, kept, end])
     kept = end
   }
@@ -138,11 +141,11 @@ export async function predict(net, { pixels, height: h, width: w, thin = 1, tile
     const work = workSize([h, w], model.size, model.least)
     return { ...await look({ y: 0, x: 0, h, w }, work, thin), work }
   }
-  const [th, tw] = model.size ?? [512, 512], rows = tileBoxes(h, th), columns = tileBoxes(w, tw), across = Math.ceil(w / thin)
+  const [th, tw] = (model.size ?? [384, 384]).map(o => 2 * o), rows = tileBoxes(h, th, model.least), columns = tileBoxes(w, tw, model.least), across = Math.ceil(w / thin)
   const mask = new Uint8Array(h * w), conf = new Uint8Array(Math.ceil(h / thin) * across)
   let done = 0
   for (const [y, y0, y1] of rows) for (const [x, x0, x1] of columns) {
-    const window = { y, x, h: Math.min(th, h), w: Math.min(tw, w) }, part = await look(window, [window.h, window.w], 1)
+    const window = { y, x, h: Math.max(Math.min(y + th, h), y1) - y, w: Math.max(Math.min(x + tw, w), x1) - x }, part = await look(window, [window.h, window.w], 1)
     for (let r = y0; r < y1; r++) for (let c = x0, k = (r - y) * window.w - x; c < x1; c++) {
       mask[r * w + c] = part.mask[k + c]
       if (r % thin === 0 && c % thin === 0) conf[r / thin * across + c / thin] = part.conf[k + c]

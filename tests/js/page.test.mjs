@@ -31,11 +31,11 @@ test('the answer is the best class, and the lowest of equals', () => {
 })
 
 test('windows keep every pixel once', () => {
-  for (const [size, tile] of [[100, 30], [31, 30], [30, 30], [5, 30], [701, 336]]) {
+  for (const [size, tile, grid] of [[100, 30], [31, 30], [30, 30], [5, 30], [701, 336], [701, 336, 32], [1080, 672, 32], [97, 64, 16], [40, 32, 32]]) {
     let at = 0
-    for (const [start, first, end] of p.tileBoxes(size, tile)) {
+    for (const [start, first, end] of p.tileBoxes(size, tile, grid)) {
       assert.equal(first, at)
-      assert.ok(start <= first && end <= start + tile && end > first)
+      assert.ok(start <= first && end > first && (end <= start + tile || end === size && end < start + tile + grid) && start % (grid ?? 1) === 0)
       at = end
     }
     assert.equal(at, size)
@@ -46,7 +46,7 @@ test('a photograph that is too small is refused, in pieces every pixel is asked 
   const model = { classes: 2, least: 2, size: [4, 4], mean: [0, 0, 0], std: [1, 1, 1], temperature: 1 }
   const net = async (input, h, w) => Float32Array.from({ length: 2 * h * w }, (_, k) => k < h * w ? .5 : input[k - h * w]) // bright is class 1
   await assert.rejects(p.predict(net, { pixels: new Uint8ClampedArray(4), height: 1, width: 1 }, model), /1x1, but this network needs at least 2/)
-  const [height, width] = [7, 9], pixels = new Uint8ClampedArray(4 * height * width), want = []
+  const [height, width] = [19, 23], pixels = new Uint8ClampedArray(4 * height * width), want = []
   for (let k = 0; k < height * width; k++) { pixels[4 * k] = 255 * (k % 3 === 0); want.push(+(k % 3 === 0)) }
   const { mask } = await p.predict(net, { pixels, height, width, tile: true }, model)
   assert.deepEqual([...mask], want)
