@@ -126,9 +126,9 @@ def test_the_viewer_shows_shares_and_confidence(opened, tmp_path):
 def test_pieces_jpeg_and_a_turned_photograph(opened, tmp_path):
     page, model = opened('camvid-unet'), load_model('camvid-unet')
     page.locator('#tile').check()
-    img = street(730, 400, 700)
+    img = street(730, 700, 1000)
     got, words = mask_of(page, tmp_path, as_file(img, 'tiled.png'))
-    assert 'in pieces of 448 x 336' in words and (got == predict_mask(model, img, tile=True)).mean() > .995
+    assert 'in pieces of 896 x 672' in words and (got == predict_mask(model, img, tile=True)).mean() > .995
     page.locator('#tile').uncheck()
     turned = Image.Exif()
     turned[274] = 6
