@@ -10,6 +10,7 @@ import json
 import operator
 import os
 import shutil
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -84,11 +85,14 @@ def draw_streets(
     if not sum(counts.values()): raise PixsegError("train, val and test are all 0: ask for at least one scene")
     dest = Path(dest).expanduser().absolute()
     if _is_drawn(dest, want): return dest
-    part = dest.with_name(f'{dest.name}.part{os.getpid()}')
+    part = dest.with_name(f'{dest.name}.part{uuid.uuid4().hex[:8]}')
     try:
         _write_streets(part, counts, want)
-        if dest.exists(): dest.rmdir() # empty, or os.replace would refuse it
-        os.replace(part, dest)
+        try:
+            if dest.exists(): dest.rmdir() # empty, or os.replace would refuse it
+            os.replace(part, dest)
+        except OSError:
+            if not _is_drawn(dest, want): raise # else another process was quicker with the same
     finally: shutil.rmtree(part, ignore_errors=True)
     return dest
 

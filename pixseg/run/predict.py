@@ -23,7 +23,7 @@ from torch import nn
 from ..answer import best_class
 from ..calibration import predict_probs
 from ..io.bands import file_head
-from ..io.files import ahead, find_images, one_behind, same_size, tell, unique_names
+from ..io.files import ahead, find_images, one_behind, same_size, sweep, tell, unique_names
 from ..io.geo import find_place, Place
 from ..io.images import as_rgb, BadImage, MARK, open_image, why_unreadable
 from ..io.polygons import to_coco, to_geojson, to_labelme
@@ -164,7 +164,7 @@ def predict_files(
     jobs = _plan(_jobs(_photographs(files), files), results)
     films = _Films(results, smooth, jobs)
     writing,whose,failed,keep,total = [],[],[],32,films.frames+sum(not j.film for j in jobs)
-    try: results.out.mkdir(parents=True, exist_ok=True)
+    try: results.out.mkdir(parents=True, exist_ok=True); sweep(results.out)
     except OSError as e: raise PixsegError(f"{out} cannot be made a folder ({e.strerror}): choose another") from None
     with evaluating(model), films.open, ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         tile = kwargs.get('tile', False)
