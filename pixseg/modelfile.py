@@ -16,7 +16,7 @@ from safetensors.torch import save
 from torch import nn
 
 from . import __version__
-from .card import card_text, check_card, check_size, refuse_giants
+from .card import card_text, check_card, check_size, refuse_giants, refuse_nan
 from .encoder import EncoderUNet
 from .io.files import atomic
 from .io.reading import PhotoCode, Reading
@@ -117,6 +117,7 @@ def load_model(
         if card['architecture'] in ARCHITECTURES: refuse_giants(ARCHITECTURES[card['architecture']], card['config'], weights)
         model = build_model(card['architecture'], card['config'])
         model.load_state_dict(weights) # copies, so half-width weights become whole again
+        refuse_nan(weights)
         check_size(card.get('size'), model)
     except PixsegError as e: raise PixsegError(f"{path}: {e}") from None
     except RuntimeError as e:

@@ -319,7 +319,8 @@ BAD_CARDS = ['{}', 'null', 'not JSON', '3', '[]', '"UNet"', '{"architecture": ',
                  changed(labels=dict(names=[1, 2, 3])), changed(labels=dict(names=['a', 'a', 'b'])), changed(labels=dict(names=['a'])),
                  changed(labels=dict(names=['a', 'b', 'c'], colors='red')), changed(labels=dict(names=['a', 'b', 'c', 'd'], void='d')),
                  changed(mean=None), changed(mean=.5), changed(mean=['r', 'g', 'b']), changed(mean=[]), changed(mean=[math.nan]*3),
-                 changed(std=[0, 0, 0]), changed(std=[.2, -.2, .2]), changed(std='small'), changed(std=[True, True, True]),
+                 changed(std=[0, 0, 0]), changed(std=[.2, -.2, .2]), changed(std='small'), changed(std=[True, True, True]), changed(mean=[2**70, 0, 0]), changed(std=[1, 1, 2**70]),
+                 changed(labels=dict(names=['a', 'b', 'c'], colors=[[0, 0, math.inf]]*3)),
                  changed(size='large'), changed(size=[24]), changed(size=[24, -32]), changed(size=[1, 1]), changed(size=[24, 'x']), changed(size=[10**9, 10**9]),
                  changed(size=24), changed(temperature='hot'), changed(temperature=0), changed(temperature=math.inf)))]
 

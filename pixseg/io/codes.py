@@ -75,7 +75,7 @@ def checked_colors(
         colors = drawn if void is None else [*drawn[:void], (0,0,0), *drawn[void:]]
     if len(colors)!=n: raise PixsegError(f"{len(colors)} colours for {n} names: give one RGB colour per name")
     for c in colors:
-        if len(c)!=3 or any(v!=int(v) or not 0<=v<=255 for v in c):
+        if len(c)!=3 or any(not 0<=v<=255 or v!=int(v) for v in c):
             raise PixsegError(f"colour {tuple(c)} is not three whole numbers 0..255: multiply colours in 0..1 by 255")
     return tuple((int(r), int(g), int(b)) for r,g,b in colors)
 
