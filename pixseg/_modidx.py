@@ -2132,6 +2132,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'pixseg.run.train._epochs': ('run/train.html#_epochs', 'pixseg/run/train.py'),
                                   'pixseg.run.train._fit': ('run/train.html#_fit', 'pixseg/run/train.py'),
                                   'pixseg.run.train._in_one_line': ('run/train.html#_in_one_line', 'pixseg/run/train.py'),
+                                  'pixseg.run.train._is_state': ('run/train.html#_is_state', 'pixseg/run/train.py'),
                                   'pixseg.run.train._kept': ('run/train.html#_kept', 'pixseg/run/train.py'),
                                   'pixseg.run.train._kept_words': ('run/train.html#_kept_words', 'pixseg/run/train.py'),
                                   'pixseg.run.train._leave_usable': ('run/train.html#_leave_usable', 'pixseg/run/train.py'),

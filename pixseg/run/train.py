@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 import traceback
+import zipfile
 from contextlib import contextmanager, ExitStack
 from dataclasses import replace
 from functools import partial
@@ -316,10 +317,14 @@ def load_state(
 )->dict: # `epoch`: epochs finished; and what `_restore_rest` puts back
     "Restore weights and optimiser from a checkpoint."
     if not path.is_file(): raise PixsegError(f"nothing to resume: there is no {path}; train without `resume=True` first")
-    try: state = torch.load(path, map_location=learn.dls.device, weights_only=True)
+    try:
+        with zipfile.ZipFile(path) as z: # what `torch.save` writes; torch does not look at its check sums
+            if bad := z.testzip(): raise ValueError(f'{bad} is damaged')
+        state = torch.load(path, map_location=learn.dls.device, weights_only=True)
     except Exception as e: # whatever the unpickler makes of a strange file
-        reason = str(e).splitlines()[0]
+        reason = str(e).splitlines()[0] if str(e) else 'it is empty or cut off'
         raise PixsegError(f"{path} is not a checkpoint of pixseg ({reason}): remove it and train anew") from None
+    if not _is_state(state): raise PixsegError(f"{path} is not a checkpoint of pixseg (it holds something else): remove it and train anew")
     try: learn.model.load_state_dict(state.pop('model'))
     except RuntimeError:
         raise PixsegError(f"{path} belongs to another network: resume with the arguments in config.json") from None
@@ -329,6 +334,14 @@ def load_state(
         raise PixsegError(f"{path} was written with another optimiser: train anew, "
                           "or go on with the pixseg that wrote it") from None
     return state
+
+def _is_state(o):
+    "Whether this looks like what `take_state` gives, with the rows of the run."
+    number = lambda v: type(v) in (int, float)
+    row = lambda r: isinstance(r, dict) and {'epoch', 'miou', 'seconds'} <= r.keys() and all(v is None or number(v) for v in r.values())
+    return (isinstance(o, dict) and all(isinstance(o.get(k), dict) for k in ('model', 'opt')) and type(o.get('epoch')) is int and o['epoch'] > 0
+            and isinstance(o.get('smooth', []), (list, tuple)) and len(o.get('smooth', (0, 0.))) == 2 and all(map(number, o.get('smooth', [])))
+            and isinstance(o.get('rows', []), list) and all(map(row, o.get('rows', []))))
 
 # %% ../../nbs/run/train.ipynb #3bac8645
 def make_model(
