@@ -20,6 +20,6 @@ setuptools.setup(
     author=cfg['author'], author_email=cfg['author_email'],
     classifiers=[line for line in cfg['classifiers'].splitlines() if line],
     project_urls=dict(Homepage=repo, Repository=repo, Issues=f'{repo}/issues', Changelog=f"{repo}/blob/{cfg['branch']}/CHANGELOG.md"),
-    packages=packages, package_data={'': ['py.typed', '*.pyi', '*.csv', '*.json', '*.js', '*.css', '*.safetensors']}, include_package_data=False,
+    packages=packages, package_data={'': ['py.typed', '*.pyi', '*.csv', '*.json', '*.js', '*.css', '*.safetensors', 'LICENSE']}, include_package_data=False,
     install_requires=cfg['requirements'].split(), extras_require=extras,
     entry_points=dict(console_scripts=[cfg['console_scripts']], nbdev=[f'{lib}={lib}._modidx:d']))

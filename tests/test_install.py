@@ -59,7 +59,7 @@ def test_wheel_from_sdist_holds_the_package_and_nothing_else(built):
         inside = {n for n in f.namelist() if '.dist-info/' not in n}
         wrong = [n for n in inside & of_package() if f.read(n) != (ROOT/n).read_bytes()]
     assert inside == of_package() and wrong == []
-    for ending in ('.csv', '.js', '.css', '.safetensors', 'py.typed'): assert any(n.endswith(ending) for n in inside), ending
+    for ending in ('.csv', '.js', '.css', '.safetensors', 'models/LICENSE', 'py.typed'): assert any(n.endswith(ending) for n in inside), ending
 
 
 def test_sdist_holds_what_it_is_made_from_and_tested_with(built):
@@ -84,7 +84,8 @@ def test_wheel_tells_who_made_it_and_where_to_go(built):
     repo = f"https://github.com/{cfg['user']}/{cfg['lib_name']}"
     urls = dict(o.split(', ') for o in about.get_all('Project-URL'))
     assert urls == dict(Homepage=repo, Repository=repo, Issues=f'{repo}/issues', Changelog=f"{repo}/blob/{cfg['branch']}/CHANGELOG.md")
-    assert about['Name'] == cfg['lib_name'] and about['License-Expression'] == cfg['license']
+    assert about['Name'] == cfg['lib_name'] and about['License-Expression'] == f"{cfg['license']} AND CC-BY-NC-4.0" # the code, and the weights
+    assert about.get_all('License-File') == ['LICENSE', 'pixseg/models/LICENSE']
     assert about['Requires-Python'] == f">={cfg['min_python']}" and about['Summary'] == cfg['description']
     assert cfg['author'] in about['Author']+about['Author-Email'] and cfg['author_email'] in about['Author-Email']
     assert set(about['Keywords'].split(',')) == set(cfg['keywords'].split())
