@@ -81,7 +81,7 @@ def _stored(v, half): # plain contiguous memory, whatever layout training used
 
 # %% ../nbs/11_modelfile.ipynb #c59a4d6e
 def shipped_models()->dict[str,Path]: # file by name, the best one first
-    "The models that come with the package."
+    "The models that come with the package; their weights are for research and teaching only, see pixseg/models/LICENSE."
     found = {p.stem:p for p in (Path(str(files('pixseg')))/'models').glob('*.safetensors')}
     return {name:found[name] for name in sorted(found, key=lambda o: (not o.endswith('encoder'), o))}
 
