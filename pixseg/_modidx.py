@@ -1752,6 +1752,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'pixseg.lab.ledger.main': ('lab/ledger.html#main', 'pixseg/lab/ledger.py'),
                                    'pixseg.lab.ledger.pixels_seen': ('lab/ledger.html#pixels_seen', 'pixseg/lab/ledger.py'),
                                    'pixseg.lab.ledger.read_ledger': ('lab/ledger.html#read_ledger', 'pixseg/lab/ledger.py'),
+                                   'pixseg.lab.ledger.run_report': ('lab/ledger.html#run_report', 'pixseg/lab/ledger.py'),
                                    'pixseg.lab.ledger.summary': ('lab/ledger.html#summary', 'pixseg/lab/ledger.py'),
                                    'pixseg.lab.ledger.work': ('lab/ledger.html#work', 'pixseg/lab/ledger.py')},
             'pixseg.lab.race': { 'pixseg.lab.race.Classes': ('lab/race.html#classes', 'pixseg/lab/race.py'),

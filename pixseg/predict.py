@@ -81,7 +81,7 @@ def predict_masks(
 def predict_mask(
     model:nn.Module, # from `load_model`
     image, # whatever `open_image` takes
-    tile:bool|tuple[int,int]=False, # full resolution, piece by piece (see below); `(h,w)`: pieces of this size
+    tile:bool|tuple[int,int]=False, # full resolution, window by window (see below); `(h,w)`: windows of this size
     **kwargs # `size`, `tta`, `scales`: see `predict_logits`
 )->np.ndarray: # uint8 `(H,W)` class ids, of the photograph's own height and width
     "Predict the class of every pixel of a photograph."

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LOOKS', 'pixels_seen', 'read_ledger', 'add_line', 'advance', 'judge', 'figures', 'summary', 'work', 'ledger_table',
-           'main']
+           'run_report', 'main']
 
 # %% ../../nbs/lab/ledger.ipynb #649024a6
 import argparse
@@ -15,18 +15,22 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from ..calibration import fit_temperature, reliability
 from ..io.files import atomic
+from ..io.sources import divide, open_source
 from ..labels import PixsegError
 from ..modelfile import load_model
 from ..run.config import KNOBS, nearest_knob
 from ..run.evaluate import evaluate
 from ..run.train import read_csv
 from ..trace import count_params
+from ..uncertainty import sparsification
 
 # %% ../../nbs/lab/ledger.ipynb #49f4daea
 def pixels_seen(
@@ -210,20 +214,41 @@ def ledger_table(
         rows.append('|'+'|'.join(cells)+'|')
     return '\n'.join(rows)
 
+# %% ../../nbs/lab/ledger.ipynb #1f9d743a
+def run_report(
+    line:dict, # of a run that held blocks out, and has been judged
+    root:str|Path, # data folder
+    runs:str|Path, # where run folders lie
+)->dict: # the line with `curve`, `counts`, `temperature`, `ece`, `reliability`, `found`: JSON values
+    "All that a chapter may want to show of a run, by its last epoch."
+    out = Path(runs)/line['name']
+    model,(config,rows) = load_model(out/'last.safetensors'),_notes(out)
+    if config['holdout'] is None: raise PixsegError(f"run {line['name']!r} held no blocks out, so there is little to report: choose one with --holdout")
+    data = open_source(root, say=False)
+    blocks = replace(data, splits={**data.splits, 'val':divide(data, holdout=config['holdout'])[1]}) # in the place of val
+    t = fit_temperature(model, blocks)
+    before,after = (reliability(model, root, temperature=o) for o in (1., t)) # on val
+    counts = {k:evaluate(model, o)['confusion'] for k,o in (('blocks', blocks), ('val', root))}
+    return dict(line, curve=rows, counts=counts, temperature=round(t, 3), gap=round(before.gap, 4), ece=[round(o.ece, 4) for o in (before, after)],
+                reliability=[o.value.tolist() for o in (before, after)], found=round(sparsification(model, root).found(.05), 4))
+
 # %% ../../nbs/lab/ledger.ipynb #6de7e3e8
 def _parser():
     "All arguments."
     p = argparse.ArgumentParser('python -m pixseg.lab.ledger', description='long runs, a line each')
-    sub = p.add_subparsers(dest='what', required=True, metavar='add|run|show')
-    what = dict(add='write down a run that is going to be', run='begin runs or go on with them, and judge them', show='print the table')
-    add,run,show = (sub.add_parser(k, description=v, help=v) for k,v in what.items())
-    for q in (add, run, show): q.add_argument('--ledger', default='runs.json', metavar='FILE', help='(default: runs.json)')
+    sub = p.add_subparsers(dest='what', required=True, metavar='add|run|show|report')
+    what = dict(add='write down a run that is going to be', run='begin runs or go on with them, and judge them', show='print the table',
+                report='write all that is known of some runs as JSON')
+    add,run,show,report = (sub.add_parser(k, description=v, help=v) for k,v in what.items())
+    for q in (add, run, show, report): q.add_argument('--ledger', default='runs.json', metavar='FILE', help='(default: runs.json)')
     add.add_argument('name', help='of the run, and of its folder')
     add.add_argument('expects', help='what is expected of it')
     add.add_argument('--options', required=True, help='of pixseg train, in quotes')
-    run.add_argument('root', metavar='DIR', help='data folder, such as CamVid')
-    run.add_argument('--runs', default='runs', metavar='DIR', help='where run folders lie (default: runs)')
-    run.add_argument('--names', default='', help='only these runs, separated by commas')
+    for q in (run, report):
+        q.add_argument('root', metavar='DIR', help='data folder, such as CamVid')
+        q.add_argument('--runs', default='runs', metavar='DIR', help='where run folders lie (default: runs)')
+        q.add_argument('--names', default='', help='only these runs, separated by commas')
+    report.add_argument('--out', default='reports.json', metavar='FILE', help='JSON to write (default: reports.json)')
     run.add_argument('--minutes', type=float, default=float('inf'), metavar='M', help='end after M minutes, at the end of an epoch (default: when all is done)')
     run.add_argument('--looks', default='plain', help=f"ways to look, separated by commas, of {', '.join(LOOKS)} (default: plain)")
     return p
@@ -231,13 +256,17 @@ def _parser():
 def main(
     argv:list[str]|None=None, # arguments; default: those of the process
 )->int: # exit code
-    "The command line: `python -m pixseg.lab.ledger add|run|show`."
+    "The command line: `python -m pixseg.lab.ledger add|run|show|report`."
     p = _parser()
     a = p.parse_args(argv)
     try:
         if a.what == 'add': print(summary(add_line(a.ledger, a.name, a.expects, a.options)))
         elif a.what == 'run': return int(work(a.ledger, a.root, a.runs, [o for o in a.names.split(',') if o], a.minutes, a.looks.split(',')) > 0)
         elif not Path(a.ledger).exists(): raise PixsegError(f"there is no ledger {a.ledger}: write a line first")
+        elif a.what == 'report':
+            lines = [o for o in read_ledger(a.ledger) if 'judged' in o and (not a.names or o['name'] in a.names.split(','))]
+            if not lines: raise PixsegError(f"{a.ledger} has no run of these names that has been judged")
+            with atomic(a.out) as part: part.write_text(json.dumps([run_report(o, a.root, a.runs) for o in lines])+'\n')
         else: print(ledger_table(read_ledger(a.ledger)))
     except PixsegError as e: p.error(str(e))
     except KeyboardInterrupt:

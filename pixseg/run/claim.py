@@ -34,8 +34,7 @@ def claim(
     except NotImplementedError: tell(f"{out} lies on a disk without locks: see to it that no other process trains into it")
     except OSError as e: raise PixsegError(f"{out} cannot be written to ({e.strerror or e}): choose another `out`") from None
     try:
-        sweep(out, 0) # whoever left something half written is gone
-        sweep(out/'checkpoint', 0)
+        for d in (out, out/'checkpoint') if lock.is_locked else (): sweep(d, 0) # what was left half written a second ago, too: nobody else is here
         yield
     finally:
         empty = [p.name for p in out.iterdir()] == ['.lock']
