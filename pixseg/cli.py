@@ -602,7 +602,9 @@ def main(
         print('pixseg: interrupted', file=sys.stderr)
         return 143 if ended else 130
     except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()) # the reader has left
-    except OSError as e: print(f"pixseg: {e.filename or ''}: {e.strerror or e}", file=sys.stderr)
+    except OSError as e:
+        where = f' (while writing to {args.out})' if e.filename is None and getattr(args, 'out', None) else ''
+        print(f"pixseg: {f'{e.filename}: ' if e.filename else ''}{e.strerror or e}{where}", file=sys.stderr)
     return 1
 
 # %% ../nbs/run/cli.ipynb #23c69673

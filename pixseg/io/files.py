@@ -37,6 +37,9 @@ def atomic(
         yield part
         if lasting: _to_disk(part)
         os.replace(part, path)
+    except OSError as e: # a full disk says no name, and the neighbour's says nothing
+        if e.errno is not None and e.filename in (None, str(part)): raise type(e)(e.errno, e.strerror, str(path)) from None
+        raise
     finally: part.unlink(missing_ok=True)
 
 def _to_disk(path):
