@@ -2263,6 +2263,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'pixseg.web.inputs._Side.read': ('web/inputs.html#_side.read', 'pixseg/web/inputs.py'),
                                    'pixseg.web.inputs._as_model': ('web/inputs.html#_as_model', 'pixseg/web/inputs.py'),
                                    'pixseg.web.inputs._below': ('web/inputs.html#_below', 'pixseg/web/inputs.py'),
+                                   'pixseg.web.inputs._broken': ('web/inputs.html#_broken', 'pixseg/web/inputs.py'),
                                    'pixseg.web.inputs._codes_of': ('web/inputs.html#_codes_of', 'pixseg/web/inputs.py'),
                                    'pixseg.web.inputs._decide': ('web/inputs.html#_decide', 'pixseg/web/inputs.py'),
                                    'pixseg.web.inputs._folder': ('web/inputs.html#_folder', 'pixseg/web/inputs.py'),
