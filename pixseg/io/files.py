@@ -8,6 +8,7 @@ __all__ = ['VIDEO_TYPES', 'IMAGE_TYPES', 'atomic', 'sweep', 'check_folder', 'cac
            'one_behind', 'same_size']
 
 # %% ../../nbs/io/files.ipynb #aa7698a8
+import errno
 import os
 import re
 import time
@@ -30,7 +31,7 @@ def atomic(
 ): # yields the path to write to, in the same folder
     "Write a file whole or not at all: the block writes to a neighbour, which takes the file's place at the end."
     path = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path) # a link stays one
-    if path.exists() and not path.is_file(): raise PixsegError(f"{path} is no file that could be written anew, but a folder, a pipe or a device: choose another name")
+    if path.exists() and not path.is_file() and not path.is_dir(): raise OSError(errno.EINVAL, 'a pipe or a device, which no file can take the place of', str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f'.{path.name}.{uuid.uuid4().hex[:8]}.part')
     try:

@@ -26,6 +26,7 @@ def claim(
     out = Path(out)
     check_folder(out)
     new,lock = not out.exists(),FileLock(out/'.lock')
+    before = set() if new else {p.name for p in out.iterdir()}
     try:
         out.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
@@ -37,10 +38,10 @@ def claim(
         for d in (out, out/'checkpoint') if lock.is_locked else (): sweep(d, 0) # what was left half written a second ago, too: nobody else is here
         yield
     finally:
-        empty = [p.name for p in out.iterdir()] == ['.lock']
-        if empty: (out/'.lock').unlink() # nothing came of it
+        nothing = {p.name for p in out.iterdir()} == before|{'.lock'} and '.lock' not in before # came of it
+        if nothing: (out/'.lock').unlink(missing_ok=True)
         lock.release()
-        if new and empty: out.rmdir()
+        if new and nothing: out.rmdir()
 
 # %% ../../nbs/run/claim.ipynb #b898724c
 def data_note(
