@@ -2137,6 +2137,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'pixseg.run.train._kept': ('run/train.html#_kept', 'pixseg/run/train.py'),
                                   'pixseg.run.train._kept_words': ('run/train.html#_kept_words', 'pixseg/run/train.py'),
                                   'pixseg.run.train._leave_usable': ('run/train.html#_leave_usable', 'pixseg/run/train.py'),
+                                  'pixseg.run.train._mark_kept': ('run/train.html#_mark_kept', 'pixseg/run/train.py'),
                                   'pixseg.run.train._memory_told': ('run/train.html#_memory_told', 'pixseg/run/train.py'),
                                   'pixseg.run.train._network': ('run/train.html#_network', 'pixseg/run/train.py'),
                                   'pixseg.run.train._new_words': ('run/train.html#_new_words', 'pixseg/run/train.py'),

@@ -250,8 +250,21 @@ def flush(self:RunFolder):
     write_csv(self.out/'metrics.csv', self.rows)
     _draw_curves(self.rows, self.out/'curves.png')
     save_state(self.out/'checkpoint'/'state.pt', dict(self.fresh, rows=self.rows))
+    _mark_kept(self.out/'config.json')
     self.top = self.fresh = None
     self.due = time.monotonic()+self.every
+
+def _read_note(path):
+    "What `config.json` says; nothing if it is no note of a run."
+    try: record = json.loads(path.read_text())
+    except (OSError, ValueError): return {}
+    return record if isinstance(record, dict) else {}
+
+def _mark_kept(path):
+    "Say in the note of a run that it has a checkpoint by now: one that is missing later was taken away."
+    note = _read_note(path)
+    if note.get('kept') is not False: return
+    with atomic(path, lasting=True) as part: part.write_text(json.dumps({**note, 'kept':True}, indent=1))
 
 # %% ../../nbs/run/train.ipynb #a63d1731
 @patch
@@ -387,18 +400,13 @@ def _new_words(new, known):
 # %% ../../nbs/run/train.ipynb #0000004c
 _files = 'model.safetensors', 'last.safetensors', 'metrics.csv', 'curves.png', 'predictions.png', 'config.json'
 
-def _read_note(path):
-    "What `config.json` says; nothing if it is no note of a run."
-    try: record = json.loads(path.read_text())
-    except (OSError, ValueError): return {}
-    return record if isinstance(record, dict) else {}
-
 def _refuse_taken(out, note):
     "Refuse a folder in which something would be overwritten: a run with an epoch, or files that no run wrote."
     if (out/'checkpoint'/'state.pt').is_file():
         raise PixsegError(f"{out} already holds a run: choose another `out`, or go on with `resume=True`")
     there = [f for f in _files if (out/f).exists()]
-    if 'planned' in _read_note(note) and not {'last.safetensors', 'metrics.csv'} & {*there}: return # it never finished an epoch
+    told = _read_note(note)
+    if 'planned' in told and (told.get('kept') is False or not {'last.safetensors', 'metrics.csv'} & {*there}): return # it never finished an epoch
     if there: raise PixsegError(f"{out} holds {there[0]}, which training would overwrite: choose another `out`, or move it away")
 
 def run_config(
@@ -528,9 +536,9 @@ def _run_data(root, labels, label_func, config, resume):
     return data,str(root) if isinstance(root, (str, Path)) else data.form
 
 # %% ../../nbs/run/train.ipynb #00000052
-def _write_config(out, where, data, config, learn, planned):
+def _write_config(out, where, data, config, learn, planned, kept):
     "What was asked for and what was decided, as JSON."
-    decided = dict(root=where, data=data, planned=list(planned), network=type(learn.model).__name__,
+    decided = dict(root=where, data=data, planned=list(planned), kept=kept, network=type(learn.model).__name__,
                    arithmetic=str(learn.fast_layout.dtype), torch=torch.__version__, pixseg=__version__,
                    device=str(learn.dls.device), processor=processor(learn.dls.device), threads=torch.get_num_threads(),
                    frames=[len(dl.dataset) for dl in learn.dls.loaders])
@@ -703,7 +711,7 @@ def train_run(
             config,learn,epochs,every = (config, learn, *planned) if planned else _plan(make, config, learn, writing, say)
             config,epochs = _decided(config, learn),max(epochs, done)
             known.update(device=learn.dls.device.type, bs=config.bs, crop=config.crop)
-            _write_config(out, where, note, config, learn, (epochs, every))
+            _write_config(out, where, note, config, learn, (epochs, every), bool(state))
             folder = RunFolder(out, dict(recipe={**config.recipe(), 'epochs':epochs}, **(about or {})), rows, state, save_every)
             known['kept'] = partial(_kept_words, folder)
             if resume: _tell_resumed(config, done, epochs, rows, changes, say)
