@@ -264,8 +264,8 @@ def main(
         elif a.what == 'run': return int(work(a.ledger, a.root, a.runs, [o for o in a.names.split(',') if o], a.minutes, a.looks.split(',')) > 0)
         elif not Path(a.ledger).exists(): raise PixsegError(f"there is no ledger {a.ledger}: write a line first")
         elif a.what == 'report':
-            lines = [o for o in read_ledger(a.ledger) if 'judged' in o and (not a.names or o['name'] in a.names.split(','))]
-            if not lines: raise PixsegError(f"{a.ledger} has no run of these names that has been judged")
+            lines = [o for o in read_ledger(a.ledger) if 'blocks' in o and (not a.names or o['name'] in a.names.split(','))]
+            if not lines: raise PixsegError(f"{a.ledger} has no run of these names that has been judged on blocks")
             with atomic(a.out) as part: part.write_text(json.dumps([run_report(o, a.root, a.runs) for o in lines])+'\n')
         else: print(ledger_table(read_ledger(a.ledger)))
     except PixsegError as e: p.error(str(e))

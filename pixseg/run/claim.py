@@ -6,6 +6,7 @@
 __all__ = ['claim', 'data_note', 'same_data']
 
 # %% ../../nbs/run/claim.ipynb #8e724e12
+import errno
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -18,6 +19,8 @@ from ..io.files import check_folder, sweep, tell
 from ..labels import PixsegError
 
 # %% ../../nbs/run/claim.ipynb #fb8dc05e
+_no_locks = errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP # what network disks say that have none
+
 @contextmanager
 def claim(
     out:str|Path, # folder of a run; made if missing
@@ -32,13 +35,16 @@ def claim(
         lock.acquire(timeout=0)
     except Timeout:
         raise PixsegError(f"another process is training into {out}: wait until it has ended, or choose another `out`") from None
-    except NotImplementedError: tell(f"{out} lies on a disk without locks: see to it that no other process trains into it")
-    except OSError as e: raise PixsegError(f"{out} cannot be written to ({e.strerror or e}): choose another `out`") from None
+    except (NotImplementedError, OSError) as e:
+        if getattr(e, 'errno', errno.ENOSYS) not in _no_locks:
+            raise PixsegError(f"{out} cannot be written to ({getattr(e, 'strerror', None) or e}): choose another `out`") from None
+        tell(f"{out} lies on a disk without locks: see to it that no other process trains into it")
     try:
         for d in (out, out/'checkpoint') if lock.is_locked else (): sweep(d, 0) # what was left half written a second ago, too: nobody else is here
         yield
     finally:
-        nothing = {p.name for p in out.iterdir()} == before|{'.lock'} and '.lock' not in before # came of it
+        there = {p.name for p in out.iterdir()} if out.is_dir() else {'.lock'} # somebody may have removed it
+        nothing = there-{'.lock'} == before and out.is_dir() # came of it
         if nothing: (out/'.lock').unlink(missing_ok=True)
         lock.release()
         if new and nothing: out.rmdir()
@@ -53,7 +59,7 @@ def data_note(
 
 def _split_note(data, n):
     "Frames of a split; digests (BLAKE2b) of their names and of some masks."
-    names,masks = blake2b('\n'.join(data.names).encode(), digest_size=8),blake2b(digest_size=8)
+    names,masks = blake2b('\n'.join(data.names).encode('utf-8', 'surrogateescape'), digest_size=8),blake2b(digest_size=8)
     for i in torch.linspace(0, len(data)-1, min(n, len(data))).long().tolist(): masks.update(data.masks[i].cpu().contiguous().numpy())
     return dict(frames=len(data), names=names.hexdigest(), masks=masks.hexdigest())
 
