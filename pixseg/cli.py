@@ -167,7 +167,7 @@ def bar(
 ): # a function of (done, total) for the `progress` arguments of the library
     "A one-line progress display on standard error; silent where that is no terminal."
     def show(done, total):
-        if not sys.stderr.isatty(): return
+        if not sys.stderr.isatty() or _silent(): return
         count = f'{done}/{total}' if total else f'{done}'
         print(f'\r{what} {count}', end='\n' if total and done >= total else '', file=sys.stderr, flush=True)
     return show
@@ -186,6 +186,7 @@ def _plain_warnings(
         others = warnings.showwarning
         def show(message, category, filename, *rest, **kwargs):
             own = filename.startswith((home, '<pixseg')) or category.__module__.startswith('pixseg')
+            if own and _silent(): return # the first process says it
             if not (own and issubclass(category, UserWarning)): return others(message, category, filename, *rest, **kwargs)
             if str(message) not in told: print(f'pixseg: {say(str(message))}', file=sys.stderr)
             told.add(str(message))
@@ -263,7 +264,7 @@ def _on_device(given):
 # %% ../nbs/run/cli.ipynb #b2929feb
 def _epoch_lines(args):
     "Epochs and steps on standard error, if that is a terminal and they are wanted."
-    if args.quiet or not sys.stderr.isatty(): return []
+    if args.quiet or not sys.stderr.isatty() or _silent(): return []
     from pixseg.run.train import EpochLines
     step = bar('step')
     return [EpochLines(lambda text: print(text, file=sys.stderr, flush=True), step)]
@@ -473,6 +474,8 @@ _options = {
                                                                                'such as 0.6, against flicker (default: 0)'),
     '--tile': dict(action='store_true', help='keep the full resolution of large photographs, window by window'),
     '--onnx': dict(required=True, metavar='FILE', help='ONNX file to write'),
+    '--launch': dict(type=number_arg(int), metavar='N', help='work in N processes, one for each GPU of this machine; for several machines: '
+                                                             'accelerate launch -m pixseg.cli ...'),
     '--quiet': dict(action='store_true', help='no progress bar and table'),
     '--json': dict(metavar='FILE', help="write the result as JSON; '-' for standard output, with nothing beside it")}
 
@@ -506,7 +509,7 @@ def _data_commands(sub):
 def _train_command(sub):
     p = _command(sub, train, 'train', 'train a U-Net on a data folder',
                  'dir --colors --bands --init --encoder --no-pretrained --encoder-lr --width --depth --fold --norm --up --size --crop --scale --sharp --bs --lr '
-                 '--wd --weights --no-class-weights --dice --smoothing --holdout --also-val --seed --precision --device --resume --quiet --json',
+                 '--wd --weights --no-class-weights --dice --smoothing --holdout --also-val --seed --precision --device --launch --resume --quiet --json',
                  'pixseg train data/CamVid --encoder tf_efficientnet_lite0 --minutes 10 --out runs/first')
     p.add_argument('--out', default='run', metavar='RUN', help='folder for model, metrics and pictures (default: run)')
     how = p.add_mutually_exclusive_group()
@@ -516,10 +519,10 @@ def _train_command(sub):
 # %% ../nbs/run/cli.ipynb #b75d25f3
 def _use_commands(sub):
     _command(sub, evaluate, 'evaluate', 'accuracy, class accuracy and IoU of each class, at the size of the labels',
-             'model dir --split --holdout --bs --tta --scales --colors --device --json',
+             'model dir --split --holdout --bs --tta --scales --colors --device --launch --json',
              'pixseg evaluate run/model.safetensors data/CamVid --split val', bs='8')
     p = _command(sub, predict, 'predict', 'write a mask of its own size for each photograph',
-                 'files --overlay --alpha --page --polygons --tolerance --probabilities --binary --table --smooth --tile --tta --scales --device --json',
+                 'files --overlay --alpha --page --polygons --tolerance --probabilities --binary --table --smooth --tile --tta --scales --device --launch --json',
                  'pixseg predict photos/ --out masks --page look.html')
     p.usage = 'pixseg predict [options] [MODEL] FILES... --out DIR'
     p.add_argument('--out', required=True, metavar='DIR',
@@ -561,6 +564,27 @@ def build_parser()->argparse.ArgumentParser: # the whole command line
     _data_commands(sub); _train_command(sub); _use_commands(sub); _look_command(sub)
     return parser
 
+# %% ../nbs/run/cli.ipynb #a0c4ace0
+def _several(): return int(os.environ.get('WORLD_SIZE', 1)) > 1
+def _silent(): return _several() and os.environ.get('RANK', '0') != '0'
+def _number(): return f" [{os.environ['RANK']}]" if _silent() else ''
+
+@contextlib.contextmanager
+def _as_one(args):
+    "Work with the other processes of a launch, if there are any; all but the first say nothing but errors."
+    if not _several(): yield; return
+    if not hasattr(args, 'launch'): raise ConfigError(f"`pixseg {args.command}` works in one process: start it without a launcher")
+    from pixseg.ranks import together
+    with together(getattr(args, 'device', None)), open(os.devnull, 'w') as nothing, \
+            contextlib.redirect_stdout(nothing if _silent() else sys.stdout):
+        if _silent(): args.json = args.page = None
+        yield
+
+def _launch(n, argv):
+    if n < 1: raise ConfigError(f"`launch={n}` starts nothing: give the number of processes, 1 or more")
+    from pixseg.ranks import launch
+    return launch(n, 'pixseg.cli', sys.argv[1:] if argv is None else argv)
+
 # %% ../nbs/run/cli.ipynb #00000027
 @contextlib.contextmanager
 def _terminable(
@@ -593,13 +617,15 @@ def main(
             _check_json(getattr(args, 'json', None))
             if getattr(args, 'out', None): check_folder(args.out)
             for name in KNOBS.keys() & vars(args).keys(): check_knob(name, getattr(args, name))
-            code = args.func(args)
+            if getattr(args, 'launch', None) is not None and not _several(): return _launch(args.launch, argv)
+            with _as_one(args): code = args.func(args)
+            if _silent(): return 0 # the first process tells how it went
             return 143 if ended and code == 130 else code
     except PixsegError as e:
-        print(f'pixseg: {told(e)}', file=sys.stderr)
+        print(f"pixseg{_number()}: {told(e)}", file=sys.stderr)
         return 2 if isinstance(e, ConfigError) else 1
     except KeyboardInterrupt:
-        print('pixseg: interrupted', file=sys.stderr)
+        if not _silent(): print('pixseg: interrupted', file=sys.stderr)
         return 143 if ended else 130
     except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()) # the reader has left
     except OSError as e:

@@ -7,13 +7,14 @@ __all__ = ['SegAugment', 'ToInput', 'SegDL', 'LabelledMask', 'check_splits', 'ch
            'default_scale', 'make_dls', 'normalize']
 
 # %% ../nbs/helpers/loader.ipynb #e8386b9a
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 import fastai.vision.data, fastai.vision.learner # how photographs, masks and predictions show themselves  # noqa: F401
 from fastai.data.core import DataLoaders, TfmdDL
-from fastai.torch_core import default_device, TensorImage, TensorMask
+from fastai.torch_core import default_device, TensorImage, TensorMask, to_detach
 from fastcore.basics import patch
 from fasttransform import ItemTransform
 from torch import Tensor
@@ -23,6 +24,7 @@ from .io.images import as_rgb
 from .io.split import default_batch, SegData, typed
 from .io.windows import cut_bytes, cut_device, span
 from .labels import PixsegError
+from .ranks import own_part, own_rows, rank, world
 
 # %% ../nbs/helpers/loader.ipynb #8e512194
 class SegAugment(ItemTransform):
@@ -45,7 +47,8 @@ class SegAugment(ItemTransform):
     def encodes(self, b):
         if isinstance(b[0], list): return typed([torch.stack(o) for o in zip(*map(self.one, *b))])
         imgs,masks = (o.as_subclass(Tensor) for o in b)
-        windows = [self.window(*masks.shape[1:]) for _ in masks]
+        windows = [self.window(*masks.shape[1:]) for _ in range(len(masks)*world())] # for all processes the same
+        windows = windows[own_rows(len(masks))]
         return typed(self.cut(imgs, masks, windows))
 
 # %% ../nbs/helpers/loader.ipynb #fac69e32
@@ -120,8 +123,9 @@ def light(self:ToInput,
     c:int=3, # their channels
 )->np.ndarray: # float64 `(n,c)`, factor for each channel of each
     "Draw brightness and colour cast."
-    factor = 1+self.rng.uniform(-self.brightness, self.brightness, (n, 1))
-    return factor*(1+self.rng.uniform(-self.gain, self.gain, (n, c)))
+    rows = n*world() # drawn for the batches of all processes
+    factor = 1+self.rng.uniform(-self.brightness, self.brightness, (rows, 1))
+    return (factor*(1+self.rng.uniform(-self.gain, self.gain, (rows, c))))[own_rows(n)]
 
 @patch
 def to_floats(self:ToInput,
@@ -152,16 +156,25 @@ class SegDL(TfmdDL):
         super().__init__(dataset, bs=bs, shuffle=shuffle, num_workers=0, **kwargs)
 
     def new(self, dataset=None, cls=None, **kwargs): return super().new(dataset, cls, **{'seed':self.seed, **kwargs})
+    def to_detach(self, b, cpu=True, gather=True): return to_detach(b, cpu, gather=False) # fastai would wait for processes that have no batch left
     def shuffle_fn(self, idxs): return np.random.default_rng((self.seed, self.epoch)).permutation(idxs).tolist()
 
-    def before_iter(self):
-        super().before_iter()
-        for tfm in self.after_batch.fs:
-            if hasattr(tfm, 'rng'): tfm.rng = np.random.default_rng((self.seed, self.epoch, tfm.order))
-        if self.shuffle: self.epoch += 1
 
-    def create_batches(self, samps):
-        return self.dataset.batches(self.chunkify(samps))
+# %% ../nbs/helpers/loader.ipynb #1e78cffc
+@patch
+def before_iter(self:SegDL):
+    TfmdDL.before_iter(self)
+    alone = (rank(),) if rank() and not self.dataset.size else () # of frames of several sizes each process draws its own windows
+    for tfm in self.after_batch.fs:
+        if hasattr(tfm, 'rng'): tfm.rng = np.random.default_rng((self.seed, self.epoch, tfm.order, *alone))
+    if self.shuffle: self.epoch += 1
+
+@patch
+def create_batches(self:SegDL, samps):
+    chunks = self.chunkify(samps)
+    if self.shuffle: chunks = map(own_part, chunks) # of several processes each learns from its rows of a batch,
+    else: chunks = islice(chunks, rank(), None, world()) # and looks at every so many batches
+    return self.dataset.batches(chunks)
 
 # %% ../nbs/helpers/loader.ipynb #594d41f1
 class LabelledMask(TensorMask):

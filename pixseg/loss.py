@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .labels import PixsegError
+from .ranks import summed
 from .targets import bad_id, fit_together
 
 # %% ../nbs/07_loss.ipynb #7d43a646
@@ -32,6 +33,7 @@ def mean_cost(
     if smoothing:
         even = -(logp if weight is None else logp.movedim(1, -1).mul(weight).movedim(-1, 1)).mean(1)
         total = (1-smoothing)*total + smoothing*even.where(keep, 0).sum()
+    total,size = summed(total, size) # over all GPUs, if there are several
     return total/(size + (size==0)) # 0/1, not 0/0, where nothing is labelled
 
 # %% ../nbs/07_loss.ipynb #857d12ad

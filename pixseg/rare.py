@@ -12,6 +12,7 @@ from torch import nn, Tensor
 
 from .labels import PixsegError
 from .loss import log_probs, mean_cost
+from .ranks import summed
 
 # %% ../nbs/08_rare.ipynb #2617ea0b
 def class_weights(
@@ -41,8 +42,8 @@ def _dice(logp, targ, void):
     classes = torch.arange(logp.shape[1], device=targ.device)[:,None,None] # (C,1,1)
     true = targ[:,None]==classes # (B,C,H,W), g of the formula
     prob = logp.exp()*(targ>=0)[:,None] # p, and 0 where void is
-    both,count = (prob*true).sum((0,2,3)),true.sum((0,2,3)) # (C,): over images, rows and columns
-    sizes,here = prob.square().sum((0,2,3)) + count,count>0
+    both,sizes,count = summed(*(o.sum((0,2,3)) for o in (prob*true, prob.square(), true))) # (C,): over images, rows and columns
+    sizes,here = sizes + count,count>0
     lost = 1 - 2*both/torch.where(here, sizes, 1) # an absent class is divided by 1, never 0/0
     return lost.where(here, 0).sum()/here.sum().clamp(min=1)
 

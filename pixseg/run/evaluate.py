@@ -22,6 +22,7 @@ from ..io.sources import divide, open_source
 from ..labels import PixsegError
 from ..metrics import confusion, report
 from ..predict import predict_masks
+from ..ranks import counted, own_batches
 from ..trace import evaluating
 
 # %% ../../nbs/run/evaluate.ipynb #fecd46cb
@@ -74,7 +75,7 @@ def evaluate(
     if data is not root and data.origin == 'given' and colors is None and not any('are taken as' in o for o in data.notes): _tell_named(data, labels)
     if holdout is None: pairs = pick_split(data, split)
     else: pairs,split = _held_out_pairs(model, data, holdout),f'train, held-out blocks {holdout}'
-    pairs = read_as(pairs, photo)
+    n,pairs = len(pairs),own_batches(read_as(pairs, photo), bs) # of several processes each judges some
     table,cm = label_table(data.labels, labels),torch.zeros(labels.n, labels.n, dtype=torch.int64)
     predict = lambda batch: predict_masks(model, [img for img,_ in batch], **kwargs)
     with evaluating(model), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -82,5 +83,6 @@ def evaluate(
         for batch,pred in one_behind(same_size(read, bs), predict):
             cm += confusion(pred, np.stack([mask for _,mask in batch]), labels.n, labels.void)
             progress(done := done+len(batch), len(pairs))
-    return dict(report(cm, labels), confusion=cm.tolist(), n_images=len(pairs), split=split,
+    cm = counted(cm)
+    return dict(report(cm, labels), confusion=cm.tolist(), n_images=n, split=split,
                 seconds=round(time.perf_counter()-start, 2))

@@ -31,6 +31,7 @@ from ..io.store import memory_limit
 from ..io.video import is_video, look_at_film, read_frames, write_film
 from ..labels import PixsegError
 from ..predict import predict_masks, predict_tiled
+from ..ranks import gathered, is_main, own_batches, wait_for_all
 from .results import draw_overlay, is_prediction, join_coco, refuse_overwrite, save_json, save_overlay, save_picture, save_probs, save_table, share_row
 from ..trace import evaluating
 
@@ -67,6 +68,7 @@ class _Job(NamedTuple):
     place:Place|None=None # where on earth it lies
     film:bool=False
     files:Any = None # kind of result -> file
+    number:int=0 # its place among all
 
 def _pages(path):
     "How many pages or pictures a file has; one for what cannot be read."
@@ -127,7 +129,7 @@ def _plan(jobs, results):
     out,plan,targets = results.out,[],{}
     for j in jobs:
         files = dict(film=out/j.name.parent/f'{j.name.name}_overlay.mp4') if j.film else results.files(j.name, j.place)
-        plan.append(j._replace(files=files))
+        plan.append(j._replace(files=files, number=len(plan)))
         targets |= dict.fromkeys(files.values(), j.photo)
         if j.film: targets |= dict.fromkeys(_frames_in(out/j.name), j.photo)
     for j in (j for j in plan if j.film):
@@ -162,10 +164,11 @@ def predict_files(
     "Predict a mask for each of many files; raises `PixsegError` before it would write over anything but predictions."
     results = _Results(model.labels, out, with_overlay, polygons, tolerance, probabilities, binary, table, alpha)
     jobs = _plan(_jobs(_photographs(files), files), results)
+    jobs = own_batches(jobs, 8) # of several processes each does some
     films = _Films(results, smooth, jobs)
+    if is_main(): _make_room(results.out)
+    wait_for_all() # everybody has seen what was there before
     writing,whose,failed,keep,total = [],[],[],32,films.frames+sum(not j.film for j in jobs)
-    try: results.out.mkdir(parents=True, exist_ok=True); sweep(results.out)
-    except OSError as e: raise PixsegError(f"{out} cannot be made a folder ({e.strerror}): choose another") from None
     with evaluating(model), films.open, ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         tile = kwargs.get('tile', False)
         predict = lambda batch: _predict_batch(model, batch, failed, probs=probabilities or films.smooth > 0, **kwargs)
@@ -179,14 +182,22 @@ def predict_files(
             progress(len(writing)+len(failed), max(total, len(writing)+len(failed)))
         films.close(failed)
         progress(len(writing)+len(failed), len(writing)+len(failed))
-    done = [w.result() for w in writing]
-    for job,d in zip(whose, done):
+    both = [(job, w.result()) for job,w in zip(whose, writing)]
+    both,failed = (sum(gathered(o), []) for o in (both, failed)) # of all processes
+    both.sort(key=lambda o: o[0].number)
+    for job,d in both:
         if d.mask and not job.film and job.page is None: each(job.photo, d.mask)
+    done = [d for _,d in both]
     failed += [d.line for d in done if d.line]
-    failed += _finish([d for d in done if d.mask], results)
+    if is_main(): failed += _finish([d for d in done if d.mask], results)
     return [d.mask for d in done if d.mask],[*dict.fromkeys(failed)] # what all frames of a film have in common is said once
 
 # %% ../../nbs/run/predict.ipynb #3fcd0117
+def _make_room(out):
+    "The folder for results, without what a killed process left half written."
+    try: out.mkdir(parents=True, exist_ok=True); sweep(out)
+    except OSError as e: raise PixsegError(f"{out} cannot be made a folder ({e.strerror}): choose another") from None
+
 def _readable(pool, items, code, failed, tile=False, bs=8):
     "Batches of (photograph, job), large ones alone; what cannot be read becomes a line in `failed`."
     bs,large,largest = 1 if tile else bs,memory_limit() if tile else None,0 # bytes

@@ -20,7 +20,7 @@ import threading
 import time
 import traceback
 import zipfile
-from contextlib import contextmanager, ExitStack
+from contextlib import contextmanager, ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -49,6 +49,7 @@ from ..io.store import in_memory
 from ..labels import Labels, PixsegError
 from ..learner import seg_learner
 from ..modelfile import build_model, load_model, read_card, save_model
+from ..ranks import anywhere, from_main, gone_words, is_main, peer_gone, rank, together, wait_for_all, world
 from .claim import claim, data_note, same_data
 from .config import ConfigError, init_config, make_config, resume_config, RunConfig
 from ..show import show_grid
@@ -65,13 +66,13 @@ def plan_epochs(
 )->tuple[int,int]: # epochs to train, and validate after every how many
     "How many epochs fit into a budget on this machine."
     state = {k:v.clone() for k,v in learn.model.state_dict().items()}
-    step,valid = time_batch(learn, learn.dls.train, True),time_batch(learn, learn.dls.valid, False)
+    step,check = time_batch(learn, learn.dls.train, True),_time_validation(learn)
     learn.model.load_state_dict(state)
-    epoch,check = step*len(learn.dls.train),valid*len(learn.dls.valid)
+    epoch = step*len(learn.dls.train)
     budget = minutes*60*(1-min(writing/max(_SAVE_EVERY, epoch), .5))
     every = max(1, math.ceil(check/(share*epoch)))
     every = min(every, max(1, int((budget-check)/epoch)))
-    return max(1, int(1.2*budget/(epoch+check/every))),every # rather too many than too few: the clock ends a run
+    return from_main((max(1, int(1.2*budget/(epoch+check/every))), every)) # rather too many than too few: the clock ends a run
 
 # %% ../../nbs/run/train.ipynb #04f818f9
 def time_batch(learn, dl, train, n=5):
@@ -90,12 +91,17 @@ def time_batch(learn, dl, train, n=5):
         model.zero_grad()
     return sorted(times[1:])[n//2] # the first one warms up
 
+def _time_validation(learn):
+    "Seconds for looking at all validation frames, as the main process sees it."
+    return time_batch(learn, learn.dls.valid, False)*math.ceil(len(learn.dls.valid)/world()) if is_main() else 0.
+
 # %% ../../nbs/run/train.ipynb #abbbd7ae
 def _time_writing(
     learn:Learner, # not yet trained
     out:str|Path, # where the run folder will be
 )->float: # seconds
     "How long it takes to write a run folder once."
+    if not is_main(): return 0.
     start = time.perf_counter()
     Path(out).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix='.timing') as tmp:
@@ -117,7 +123,7 @@ class TimeBudget(Callback):
 
     def before_fit(self): self.start = time.perf_counter()-self.spent
     @property
-    def share(self): return (time.perf_counter()-self.start)/max(self.seconds-self.reserve, 1e-9)
+    def share(self): return from_main((time.perf_counter()-self.start)/max(self.seconds-self.reserve, 1e-9)) # one clock for all processes
 
     def before_epoch(self):
         judged = getattr(getattr(self, 'epoch_seed', None), 'judge', True)
@@ -125,8 +131,9 @@ class TimeBudget(Callback):
         if self.epoch and self.share >= 1 and not unseen: raise CancelFitException()
 
     def before_batch(self):
-        if self.share >= 1: raise CancelTrainException()
-        self.learn.pct_train = min(max(self.pct_train, self.share), 1.)
+        share = self.share
+        if share >= 1: raise CancelTrainException()
+        self.learn.pct_train = min(max(self.pct_train, share), 1.)
 
 # %% ../../nbs/run/train.ipynb #0000002e
 class EpochSeed(Callback):
@@ -142,7 +149,7 @@ class EpochSeed(Callback):
     def before_train(self):
         self.dls.train.seed,self.dls.train.epoch = self.seed,self.epoch
         mixed = self.seed*100_003+self.epoch
-        torch.manual_seed(mixed)
+        torch.manual_seed(mixed+rank()*10**9) # another dropout in each process
         random.seed(mixed)
         np.random.seed(mixed%2**32) # what other callbacks draw from  # noqa: NPY002
 
@@ -244,7 +251,7 @@ def _sound(row, state):
 @patch
 def flush(self:RunFolder):
     "Write what is not on disk yet, all of one epoch; the checkpoint last, since it says that the epoch is done."
-    if not self.fresh: return
+    if not self.fresh or not is_main(): return
     if self.top: self._save('model.safetensors', *self.top)
     self._save('last.safetensors', self.rows[-1], self.fresh['model'])
     write_csv(self.out/'metrics.csv', self.rows)
@@ -450,9 +457,9 @@ def _network(config, labels, n_in, out, resume, say):
 def _run_learner(data, labels, net, config):
     "Data, network and learner of a run."
     set_seed(config.seed)
-    device = pick_device(config.device)
+    device = _own_device(config.device)
     small = device.type == 'cpu' and not config.encoder # from scratch and in little time, many steps count
-    bs = config.bs or default_batch(len(divide(data, holdout=config.holdout)[0]), 4 if small else 8)
+    bs = _shared_batch(config.bs, default_batch(len(divide(data, holdout=config.holdout)[0]), 4 if small else 8))
     dls = seg_dls(data, config.size, config.crop or 'auto', bs, labels, scale=config.scale or 'auto', sharp=config.sharp,
                   holdout=config.holdout, seed=config.seed, device=device)
     model = net(config, dls.labels, dls.n_in)
@@ -477,6 +484,16 @@ def _decided(config, learn):
     "The settings, with what was chosen for those that were not said."
     crop = next((t.crop for t in learn.dls.train.after_batch.fs if getattr(t, 'crop', None)), learn.dls.size)
     return replace(config, bs=learn.dls.train.bs, size=learn.dls.size, crop=crop)
+
+def _own_device(wanted):
+    "The device of a run; of several processes each has a GPU of its own."
+    device = pick_device(wanted)
+    return pick_device() if world() > 1 and device.type == 'cuda' else device
+
+def _shared_batch(asked, usual):
+    "Photographs in a batch, of which all processes get as many."
+    if asked and asked % world(): raise ConfigError(f"`bs={asked}` cannot be shared among {world()} processes: give a multiple of {world()}")
+    return asked or math.ceil(usual/world())*world()
 
 # %% ../../nbs/run/train.ipynb #9d52d350
 def _resume(out, learn, resume):
@@ -541,7 +558,9 @@ def _write_config(out, where, data, config, learn, planned, kept):
     decided = dict(root=where, data=data, planned=list(planned), kept=kept, network=type(learn.model).__name__,
                    arithmetic=str(learn.fast_layout.dtype), torch=torch.__version__, pixseg=__version__,
                    device=str(learn.dls.device), processor=processor(learn.dls.device), threads=torch.get_num_threads(),
-                   frames=[len(dl.dataset) for dl in learn.dls.loaders])
+                   frames=[len(dl.dataset) for dl in learn.dls.loaders], processes=world())
+    wait_for_all() # until everybody has read what was there
+    if not is_main(): return
     with atomic(out/'config.json', lasting=True) as part: part.write_text(json.dumps({**config.to_dict(), **decided}, indent=1))
 
 # %% ../../nbs/run/train.ipynb #d7f1ae73
@@ -554,7 +573,7 @@ class StopBetween(Callback):
         self.pressed = True
 
     def before_batch(self):
-        if self.pressed: raise KeyboardInterrupt
+        if anywhere(self.pressed): raise KeyboardInterrupt # in all processes before the same batch
 
     @contextmanager
     def listening(self):
@@ -579,7 +598,8 @@ class Stretch(Callback):
     def before_epoch(self): self.began = time.perf_counter()
     def after_epoch(self):
         now = time.perf_counter()
-        if self.epoch < self.done or self.epoch == self.n_epoch-1 or now+(now-self.began)-self.started <= self.seconds: return
+        if self.epoch < self.done or self.epoch == self.n_epoch-1: return
+        if from_main(now+(now-self.began)-self.started <= self.seconds): return
         self.over = True
         raise CancelFitException()
 
@@ -613,7 +633,7 @@ def _fit(learn, folder, config, epochs, every, writing, progress, say, started, 
     cbs,stop,interrupted = [EpochSeed(config.seed, every, not config.also_val), folder, *more],StopBetween(),False
     if config.minutes:
         spent = folder.rows[-1]['seconds'] if folder.rows else time.perf_counter()-started # decoding counts, too
-        reserve = writing+(0 if config.also_val else time_batch(learn, learn.dls.valid, False)*len(learn.dls.valid))
+        reserve = writing+(0 if config.also_val else _time_validation(learn))
         cbs.append(TimeBudget(config.minutes*60, spent, reserve, epochs))
         epochs *= 3 # the clock ends a run: a machine that was busy when it was measured may do many more
     if stretch: cbs.append(stretch := Stretch(stretch*60, started, folder.done))
@@ -622,12 +642,19 @@ def _fit(learn, folder, config, epochs, every, writing, progress, say, started, 
         try: learn.fit_one_cycle(epochs, _rates(learn, config.encoder_lr), cbs=[stop, *cbs], start_epoch=folder.done)
         except KeyboardInterrupt: interrupted = True
         except PixsegError as e: raise _in_one_line(e, folder) from None
+        except RuntimeError as e: # another process is gone
+            if not peer_gone(e): raise
+            raise PixsegError(gone_words()+_kept_words(folder)) from None
         except OSError as e:
             raise PixsegError(f"{folder.out} cannot be written to ({e.strerror or e}): make room, and train into another `out`, or go on "
                               "with `resume=True` if it holds a checkpoint") from None
+    if not is_main(): return _result(folder, interrupted, started)
     if interrupted: _leave_usable(learn, folder, say)
     elif stretch and stretch.over: say(f"the stretch is over after {_epochs(len(folder.rows))}: `resume=True` goes on from there")
     show_predictions(learn, folder.out/'predictions.png')
+    return _result(folder, interrupted, started)
+
+def _result(folder, interrupted, started):
     return dict(out=str(folder.out), rows=folder.rows, best=folder.best if folder.best >= 0 else None,
                 interrupted=interrupted, seconds=time.perf_counter()-started)
 
@@ -695,7 +722,9 @@ def train_run(
     started,out = time.perf_counter(),Path(out)
     if stretch is not None and not (isinstance(stretch, (int, float)) and 0 < stretch < math.inf):
         raise ConfigError(f"`stretch={stretch!r}` is not possible: give minutes above 0")
-    with claim(out):
+    with together(kwargs.get('device')), claim(out) if is_main() else nullcontext():
+        wait_for_all() # the folder is ours
+        if not is_main(): progress,say = False,lambda text: None
         config,changes,planned = run_config(out, resume, **kwargs, **({'encoder':encoder} if encoder else {}))
         with _memory_told(config) as known:
             data,where = _run_data(root, labels, label_func, config, resume)
