@@ -72,6 +72,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                             'pixseg.cli._for_json': ('run/cli.html#_for_json', 'pixseg/cli.py'),
                             'pixseg.cli._json_alone': ('run/cli.html#_json_alone', 'pixseg/cli.py'),
                             'pixseg.cli._launch': ('run/cli.html#_launch', 'pixseg/cli.py'),
+                            'pixseg.cli._let_the_first_speak': ('run/cli.html#_let_the_first_speak', 'pixseg/cli.py'),
                             'pixseg.cli._look_command': ('run/cli.html#_look_command', 'pixseg/cli.py'),
                             'pixseg.cli._meant': ('run/cli.html#_meant', 'pixseg/cli.py'),
                             'pixseg.cli._number': ('run/cli.html#_number', 'pixseg/cli.py'),

@@ -20,6 +20,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 import warnings
 from importlib.resources import files
 from pathlib import Path
@@ -569,6 +570,12 @@ def _several(): return int(os.environ.get('WORLD_SIZE', 1)) > 1
 def _silent(): return _several() and os.environ.get('RANK', '0') != '0'
 def _number(): return f" [{os.environ['RANK']}]" if _silent() else ''
 
+def _let_the_first_speak():
+    "What is wrong for all of them, the first process says; then the launcher ends the others before they have waited so long."
+    if _silent():
+        with contextlib.suppress(KeyboardInterrupt): time.sleep(10); return
+        raise SystemExit(1)
+
 @contextlib.contextmanager
 def _as_one(args):
     "Work with the other processes of a launch, if there are any; all but the first say nothing but errors."
@@ -622,6 +629,7 @@ def main(
             if _silent(): return 0 # the first process tells how it went
             return 143 if ended and code == 130 else code
     except PixsegError as e:
+        _let_the_first_speak()
         print(f"pixseg{_number()}: {told(e)}", file=sys.stderr)
         return 2 if isinstance(e, ConfigError) else 1
     except KeyboardInterrupt:

@@ -10,7 +10,6 @@ __all__ = ['rank', 'world', 'is_main', 'together', 'peer_gone', 'gone_words', 'f
 import atexit
 import logging
 import os
-import signal
 import sys
 import tempfile
 from contextlib import contextmanager
@@ -197,24 +196,26 @@ def launch(
     argv:list[str], # its arguments
 )->int: # exit code: the first process's, or 1 if another one failed
     "Run a module in several processes of this machine; one line on standard error if one of them is killed."
-    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import elastic_launch, LaunchConfig
-    logging.getLogger('torch.distributed.elastic').setLevel(logging.CRITICAL)
-    os.environ.setdefault('OMP_NUM_THREADS', str(max(1, len(os.sched_getaffinity(0))//n if hasattr(os, 'sched_getaffinity') else (os.cpu_count() or n)//n)))
-    os.environ.setdefault('TORCHELASTIC_SIGNALS_TO_HANDLE', 'SIGTERM,SIGHUP,SIGQUIT')
-    old = signal.signal(signal.SIGINT, lambda *args: None)
+    os.environ.setdefault('OMP_NUM_THREADS', str(max(1, (os.cpu_count() or n)//n)))
+    logging.disable(logging.ERROR) # what the launcher says of itself
     try:
         with tempfile.TemporaryDirectory() as logs:
-            config = LaunchConfig(1, 1, n, run_id='pixseg', rdzv_backend='c10d', rdzv_endpoint='localhost:0', max_restarts=0, logs_specs=DefaultLogsSpecs(log_dir=logs))
+            config = LaunchConfig(1, 1, n, run_id='pixseg', rdzv_backend='c10d', rdzv_endpoint='localhost:0', max_restarts=0,
+                                  logs_specs=DefaultLogsSpecs(log_dir=logs))
             elastic_launch(config, sys.executable)('-m', module, *argv)
     except ChildFailedError as e: return _failed(e)
-    finally: signal.signal(signal.SIGINT, old)
+    except SignalException as e: return 128+e.sigval
+    finally: logging.disable(logging.NOTSET)
     return 0
 
 def _failed(e):
     "The exit code for a launch that failed; what died without a word gets one."
     first,failure = e.get_first_failure()
-    if failure.exitcode < 0: print(f"pixseg: process {first} of the launch was ended by {failure.signal_name()}, and the others with it", file=sys.stderr)
+    if failure.exitcode < 0:
+        print(f"pixseg: process {first} of the launch was ended by {failure.signal_name()}, and the others with it", file=sys.stderr)
+        return 1
     main = e.failures.get(0)
     return main.exitcode if main and main.exitcode > 0 else 1

@@ -744,6 +744,7 @@ def train_run(
             folder = RunFolder(out, dict(recipe={**config.recipe(), 'epochs':epochs}, **(about or {})), rows, state, save_every)
             known['kept'] = partial(_kept_words, folder)
             if resume: _tell_resumed(config, done, epochs, rows, changes, say)
+            if world() > 1: say(f"{world()} processes share each batch of {config.bs}")
             return _fit(learn, folder, config, epochs, every, writing, progress, say, started, cbs, stretch)
 
 # %% ../../nbs/run/train.ipynb #664ab33c
