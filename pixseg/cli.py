@@ -204,7 +204,18 @@ def score_table(
     rows = [f"{name:<12} {'  -  ' if v is None else _figure(v, 3)}" for name,v in scores['iou'].items()]
     last = ' '.join(f'{k}={_figure(scores[k])}' for k in ('accuracy', 'class_accuracy', 'miou'))
     judged = f"{scores['n_images']} images, split {scores['split']}, {scores['seconds']:.1f} s"
-    return '\n'.join(['class        IoU', *rows, judged, last])
+    return '\n'.join(['class        IoU', *rows, judged, *_boundary_lines(scores), last])
+
+def _boundary_lines(scores):
+    "Boundary F1, and the photographs, where they were asked for: a line each."
+    if 'boundary' not in scores: return []
+    b,photos = scores['boundary'],scores['photographs']
+    low,high = (_figure(o, 1) for o in b['tolerance'])
+    listed = lambda kind, items: f"; worst: {', '.join(items)}" if items else f"; no {kind} could be judged"
+    classes = sorted((f,k) for k,f in b['classes'].items() if f is not None)[:3]
+    frames = [o for o in photos['frames'] if o['miou'] is not None][:3]
+    return [f"boundary F1={_figure(b['f1'])} within {low if low == high else f'{low} to {high}'} pixels" + listed('class', [f'{k} {_figure(f, 3)}' for f,k in classes]),
+            f"mean of the photographs' miou={_figure(photos['miou'])}" + listed('photograph', [f"{o['name']} {_figure(o['miou'], 3)}" for o in frames])]
 
 # %% ../nbs/run/cli.ipynb #00000013
 def data_get(args)->int:
@@ -286,7 +297,7 @@ def evaluate(args)->int:
     from pixseg.run.evaluate import evaluate as run
     model = load_model(args.model, device=_device(args))
     scores = run(model, args.dir, args.split, bs=getattr(args, 'bs', 8), tta=args.tta, scales=args.scales, holdout=getattr(args, 'holdout', None),
-                 colors=getattr(args, 'colors', None), progress=bar('evaluated'))
+                 colors=getattr(args, 'colors', None), boundary=args.boundary, progress=bar('evaluated'))
     _finish(args, scores, score_table(scores))
     if scores['miou'] is not None and math.isfinite(scores['miou']): return 0
     print(f"pixseg: {args.dir}: split {scores['split']} has no labelled pixel, so nothing could be judged: label some pixels, or "
@@ -474,6 +485,7 @@ _options = {
     '--smooth': dict(type=number_arg(float), default=0., metavar='SHARE', help='of films: how much of the frames before counts, '
                                                                                'such as 0.6, against flicker (default: 0)'),
     '--tile': dict(action='store_true', help='keep the full resolution of large photographs, window by window'),
+    '--boundary': dict(action='store_true', help='also boundary F1 (edges within 0.75 %% of the diagonal count as found), and mean IoU of each photograph, the worst named'),
     '--onnx': dict(required=True, metavar='FILE', help='ONNX file to write'),
     '--launch': dict(type=number_arg(int), metavar='N', help='work in N processes, one for each GPU of this machine; for several machines: '
                                                              'accelerate launch -m pixseg.cli ...'),
@@ -520,7 +532,7 @@ def _train_command(sub):
 # %% ../nbs/run/cli.ipynb #b75d25f3
 def _use_commands(sub):
     _command(sub, evaluate, 'evaluate', 'accuracy, class accuracy and IoU of each class, at the size of the labels',
-             'model dir --split --holdout --bs --tta --scales --colors --device --launch --json',
+             'model dir --split --holdout --bs --tta --scales --colors --boundary --device --launch --json',
              'pixseg evaluate run/model.safetensors data/CamVid --split val', bs='8')
     p = _command(sub, predict, 'predict', 'write a mask of its own size for each photograph',
                  'files --overlay --alpha --page --polygons --tolerance --probabilities --binary --table --smooth --tile --tta --scales --device --launch --json',

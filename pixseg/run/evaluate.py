@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..boundary import PhotoTally
 from ..io.files import ahead, one_behind, same_size, tell
 from ..io.pairs import label_table, read_pair
 from ..io.reading import PhotoCode, read_as
@@ -54,6 +55,20 @@ def _tell_named(data, labels):
     tell(f"{data.called} has no names for its classes: the ids in its masks are taken as the model's, {', '.join(labels.names[:3])}"
          f"{', ...'*(len(labels) > 3)}, in this order")
 
+def _count(model, pairs, table, bs, progress, tally, **kwargs):
+    "Predict every photograph and count all their pixels; a `tally` counts them one by one as well."
+    labels = model.labels
+    cm = torch.zeros(labels.n, labels.n, dtype=torch.int64)
+    predict = lambda batch: predict_masks(model, [img for img,*_ in batch], **kwargs)
+    with evaluating(model), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        read,done = ((*o, p.name) for p,o in ahead(pool, lambda p: read_pair(p, table), pairs, 2*bs)),0
+        for batch,pred in one_behind(same_size(read, bs), predict):
+            targ = np.stack([mask for _,mask,_ in batch])
+            cm += confusion(pred, targ, labels.n, labels.void)
+            if tally: tally.add([name for *_,name in batch], pred, targ)
+            progress(done := done+len(batch), len(pairs))
+    return cm
+
 # %% ../../nbs/run/evaluate.ipynb #036b08e4
 def evaluate(
     model:nn.Module, # from `load_model`
@@ -64,8 +79,9 @@ def evaluate(
     holdout:int|None=None, # judge on the blocks of train that this seed holds out, in place of `split`
     label_func=None, # from the path of a photograph to its mask; `root` is a folder of photographs
     colors=None, # names and colours of the classes, if the data does not say them, see `open_folder`
+    boundary:bool=False, # also boundary F1, and mean IoU of each photograph: see `PhotoTally.report`
     **kwargs # `size`, `tta`, `scales`: see `predict_logits`
-)->dict: # accuracy, class_accuracy, miou, iou by class name (`None`: nothing to count), n_images, split, seconds
+)->dict: # accuracy, class_accuracy, miou, iou by class name (`None`: nothing to count), n_images, split, seconds; with `boundary` also boundary and photographs
     "Accuracy, class accuracy and IoU over a split, void left out, at the labels' own resolution."
     start,labels = time.perf_counter(),model.labels
     if holdout is not None: split = 'train'
@@ -76,13 +92,7 @@ def evaluate(
     if holdout is None: pairs = pick_split(data, split)
     else: pairs,split = _held_out_pairs(model, data, holdout),f'train, held-out blocks {holdout}'
     n,pairs = len(pairs),own_batches(read_as(pairs, photo), bs) # of several processes each judges some
-    table,cm = label_table(data.labels, labels),torch.zeros(labels.n, labels.n, dtype=torch.int64)
-    predict = lambda batch: predict_masks(model, [img for img,_ in batch], **kwargs)
-    with evaluating(model), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        read,done = (o for _,o in ahead(pool, lambda p: read_pair(p, table), pairs, 2*bs)),0
-        for batch,pred in one_behind(same_size(read, bs), predict):
-            cm += confusion(pred, np.stack([mask for _,mask in batch]), labels.n, labels.void)
-            progress(done := done+len(batch), len(pairs))
-    cm = counted(cm)
+    tally = PhotoTally(labels) if boundary else None
+    cm = counted(_count(model, pairs, label_table(data.labels, labels), bs, progress, tally, **kwargs))
     return dict(report(cm, labels), confusion=cm.tolist(), n_images=n, split=split,
-                seconds=round(time.perf_counter()-start, 2))
+                seconds=round(time.perf_counter()-start, 2), **(tally.gather().report() if tally else {}))
