@@ -108,7 +108,8 @@ def load_array(
     if a.ndim == 3 and 1 in (a.shape[0], a.shape[2]): a = a.squeeze(0 if a.shape[0] == 1 else 2)
     if a.ndim == 3 and a.shape[0] <= 16 < min(a.shape[1:]): a = np.moveaxis(a, 0, -1)
     if a.ndim not in (2, 3) or 0 in a.shape or a.dtype.kind not in 'buif':
-        raise ValueError(f"an array {a.shape} of {a.dtype}, wanted numbers (H,W) or (H,W,C)")
+        raise HalfRead(f"is an array {a.shape} of {a.dtype}, wanted numbers (H,W) or (H,W,C)", "save each picture into a file of its own, "
+                       "or load both arrays in Python and give `(photographs, masks)`")
     return a
 
 def _pillow_head(im):
@@ -233,7 +234,9 @@ def _as_pillow(a):
     if a.dtype.kind in 'iu' and a.dtype.itemsize > 4 and np.iinfo(np.int32).min <= a.min() and a.max() <= np.iinfo(np.int32).max:
         a = a.astype(np.int32) # numpy's own whole numbers
     try: return Image.fromarray(a.astype(np.uint8) if a.dtype == bool else a)
-    except TypeError: raise ValueError(f"an array {a.shape} of {a.dtype}, of which Pillow makes no image") from None
+    except TypeError:
+        raise HalfRead(f"is an array {a.shape} of {a.dtype}, wanted (H,W)", "save one picture into a file, of a mask its class ids: "
+                       "of a map for each class take the `argmax`") from None
 
 def _turned(a, turn):
     "An array `(H,W,C)` turned as EXIF says."

@@ -113,7 +113,8 @@ def code_lines(
         text = Path(path).read_text(encoding='utf-16' if marked else 'utf-8-sig')
     except UnicodeDecodeError as e: raise PixsegError(f"{path} is not UTF-8 text: save it as UTF-8, one class name a line") from e
     except OSError as e: raise PixsegError(f"{path}: {e.strerror}. Give a text file, one class name a line") from e
-    lines = [o.strip() for o in text.rstrip().splitlines()]
+    bare = lambda o: o[1:-1].strip() if len(o) > 2 and o[0] == o[-1] and o[0] in '"\'' and o.count(o[0]) == 2 else o
+    lines = [bare(o.strip()) for o in text.rstrip().splitlines()] # the quotes around "box, large" are no part of the name
     if gaps: return [o for o in lines if o]
     if '' in lines: raise PixsegError(f"{path} line {lines.index('')+1} is blank: delete it or name its class")
     return lines

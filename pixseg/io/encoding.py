@@ -197,7 +197,7 @@ def _plain(s):
     if s.marks and (s.mark is None or not s.rest): return None
     if not s.names:
         s.notes.append(f"classes have no names and are numbered by the values in the masks, class 0 to class {s.n-1}: "
-                       "write their names into codes.txt, one a line")
+                       "write their names into codes.txt, one a line"+"; each mask numbers from 1 on without a gap: if these are objects, write two names"*_number_objects(s))
     if not s.marks: return _coded(s, _ids(s))
     _refuse_mixture(s)
     return _coded(s, {**_ids(s), **_voids(s, s.marks)})
@@ -298,11 +298,14 @@ def _divided(s, rules):
 
 def _number(v): return f"values such as {v} are a class and the number of an object: {v}//1000 = {v//1000}"
 
+def _number_objects(s):
+    "Whether each file has the values from 1 on without a gap, one file more of them than another."
+    runs = [sorted(v for v in c if v) for _,c in s.files]
+    return len({*map(len, runs)}) > 1 and max(map(len, runs)) > 2 and all(r == [*range(1, len(r)+1)] for r in runs)
+
 def _instances(s):
     "Each file's objects numbered from 1 on, and one class."
-    runs = [sorted(v for v in c if v) for _,c in s.files]
-    if not s.names or not _two(s) or any(r != [*range(1, len(r)+1)] for r in runs): return None
-    if len({*map(len, runs)}) < 2 or max(map(len, runs)) < 3: return None
+    if not s.names or not _two(s) or not _number_objects(s): return None
     s.notes.append(f"each mask numbers its objects from 1 on, at most to {s.values[-1]}: all are '{s.names[1]}'")
     if s.indices: return _coded(s, {0:0, **dict.fromkeys(range(1, 256), 1)})
     return _coded(s, {0:0, 1:1}, kind='threshold', table=(), threshold=1)
@@ -526,6 +529,10 @@ def _named_by_color(s):
     if len(s.values) > 100:
         raise BadImage(s.files[0][0], f"and the other masks have {len(s.values)} colours, which may be smoothed edges",
                        f"export the masks without smoothing, or name the classes with {_say_colors}")
+    once = [c for c in s.values if sum(c in counts for _,counts in s.files) == 1]
+    if len(s.files) > 3 and len(s.values) > 8 and 4*len(once) > 3*len(s.values):
+        raise BadImage(s.files[0][0], f"and the other masks have {len(s.values)} colours, of which {len(once)} occur in one file only: they look like objects, not classes",
+                       f"export masks of classes (`panoptic2semantic_segmentation.py` of panopticapi makes them of COCO's panoptic ones), or name the classes with {_say_colors}")
     s.names = tuple(map(_hex, s.values))
     s.notes.append(f"classes are named after their colours: {_some(s.names)}")
     return _with_colors(s, {c:i for i,c in enumerate(s.values)})

@@ -26,7 +26,7 @@ from PIL import __version__ as pillow_version
 from .encoding import decide_code, look_at_mask
 from .files import atomic, IMAGE_TYPES, tell
 from .forms import find_annotations
-from .images import as_image, BadImage, decide_photos, grey_values, open_mask
+from .images import as_image, BadImage, count_pages, decide_photos, grey_values, open_mask
 from .layout import find_layout, is_packed, say_no_masks
 from .names import find_names, read_names
 from .reading import ClassNames, DataSet, Pair, Reading
@@ -102,8 +102,17 @@ def _decide(rows, names, zero_is_void, bands):
     if hasattr(rows[0][2], 'draw'): return Reading(photo),_drawn_labels(names),told
     looks = _looks(rows)
     if not looks: look_at_mask(as_image(rows[0][2])) # raises
+    _refuse_slices(rows, {p for p,o in looks if o.kind == 'stack' and not isinstance(p, tuple)})
     code,labels,more = decide_code(looks, names, zero_is_void)
     return Reading(photo, code),labels,[*more, *told]
+
+def _refuse_slices(rows, stacks):
+    "Raise if a mask has a page for each page of its photograph: these are slices, and no classes."
+    for _,img,mask in rows if stacks else ():
+        if isinstance(mask, tuple) or isinstance(img, np.ndarray) or mask not in stacks: continue
+        try: same = (n := count_pages(img)) == count_pages(mask)
+        except Exception: continue # reading it will tell
+        if same: raise BadImage(mask, f"has {n} pages, and so has its photograph: a page for each slice", "save the pages of both as files of their own")
 
 def _drawn_labels(names):
     "Labels of shapes, which are drawn with ids."

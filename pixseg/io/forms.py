@@ -13,7 +13,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
-from .annotations import (Found, Photos, Tree, read_cvat, read_coco, read_labelme, read_runs, read_studio, read_supervisely, read_via, read_voc,
+from .annotations import (Found, Photos, Tree, read_cvat, read_coco, read_darwin, read_labelme, read_runs, read_studio, read_supervisely, read_via, read_voc,
                                    read_yolo, split_of)
 from .files import IMAGE_TYPES
 from .images import BadImage
@@ -142,7 +142,7 @@ def find_annotations(
     "What the annotation files of a folder say. Raises `PixsegError` for boxes, broken files, or two forms at once."
     tree = Tree(root)
     photos,found,refused = Photos(root, photos, tree.paths),[],[]
-    for read in (read_coco, read_labelme, read_cvat, read_via, read_studio, read_supervisely, read_voc, read_yolo, read_runs):
+    for read in (read_coco, read_labelme, read_cvat, read_via, read_studio, read_supervisely, read_darwin, read_voc, read_yolo, read_runs):
         try: found.append(read(tree, photos))
         except PixsegError as e: refused.append(e)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as e: # a file that only resembles its form

@@ -593,6 +593,39 @@ def _split_rows(path):
         split = ('val' if said in ('1', 'true', 'yes') else 'train') if head[c].startswith('isval') else _sure(said).split
         if split: yield split,[o for i,o in enumerate(row) if i != c]
 
+# %% ../../nbs/io/layout.ipynb #b5de7a75
+def _owners(items):
+    "Each end of a file's path, without its ending, and what it may be: (whether it is a mask, its item)."
+    found = defaultdict(set)
+    for k,o in enumerate(items):
+        for path,is_mask in ((o.photo, False), *((f.path, True) for f in o.masks)):
+            parts = os.path.splitext(unicodedata.normalize('NFC', path or ''))[0].split('/')
+            for i in range(len(parts)) if path else (): found['/'.join(parts[i:])].add((is_mask, k))
+    return found
+
+def _owner(cell, owners):
+    "What a cell means: (whether it is a mask, its item); `None` if it is no image, or may be several."
+    path = unicodedata.normalize('NFC', cell.strip(' "\'').replace('\\', '/'))
+    if not path.lower().endswith(IMAGE_TYPES): return None
+    parts = os.path.splitext(path)[0].split('/')
+    hits = next((h for i in range(len(parts)) if (h := owners.get('/'.join(parts[i:])))), ())
+    return next(iter(hits)) if len(hits) == 1 else None
+
+# %% ../../nbs/io/layout.ipynb #5cbae5dd
+def _refuse_pairing(root, texts, items):
+    "Raise if a list or table pairs a photograph with a mask that is, by its name, another's."
+    owners,own = _owners(items),{os.path.splitext(os.path.basename(o.photo))[0] for o in items if o.photo}
+    for path in texts:
+        if path.suffix.lower() not in ('.txt', '.csv', '.tsv') or path.stem in own or path.stat().st_size > 2**25: continue
+        text = path.read_text(encoding='utf-8-sig', errors='replace')
+        for row in _table_rows(text) if path.suffix.lower() != '.txt' else map(str.split, text.splitlines()):
+            both = [(c, o) for c in row if (o := _owner(c, owners))]
+            if len(both) != 2 or both[0][1][0] == both[1][1][0] or both[0][1][1] == both[1][1][1]: continue
+            (photo,(_,k)),(mask,_) = sorted(both, key=lambda o: o[1])
+            said = f"by its name it has {items[k].masks[0].path}" if items[k].masks else "no name says so"
+            raise PixsegError(f"{path.relative_to(root).as_posix()} in {root} pairs {photo} with {mask}, but {said}: give masks the names of their photographs, "
+                              "or in place of the folder a CSV file with the columns image, mask and split, which is believed")
+
 # %% ../../nbs/io/layout.ipynb #13089491
 def _listed(root, items, lists, problems, notes):
     "Items of a pool in the splits that lists give them."
@@ -703,6 +736,7 @@ def match_names(
 def _settle(root, items, what, masks, wild, texts, notes):
     "Items as pairs and problems, by split."
     how,names,end = what
+    _refuse_pairing(root, texts, items)
     problems,pool = defaultdict(list),[o for o in items if not o.split]
     if lists := _lists(root, texts, pool) if pool else {}: pool = _listed(root, pool, lists, problems, notes)
     said = {_meaning(m[0]).split for o in pool if o.photo and (m := re.match('[A-Za-z]+', os.path.basename(o.photo)))}-{''}
@@ -936,15 +970,16 @@ def say_no_masks(
     if lone and not photos:
         return f"{root} has {lone}/ but no {lone}annot/: put the masks there, under the names of the photographs"
     odd = Counter(end for t in (layout.texts if layout else ()) if (end := t.suffix.lower()) in ('.json', '.xml'))
-    if real: return _say_lost(root, photos and f'{photos}/', len(real), odd)
+    if real: return _say_lost(root, photos and f'{photos}/', len(real), odd, [o for o in layout.left if _sure(o.partition('/:')[0].split('/')[-1]).role == 'mask'])
     if lost or layout and layout.predicted: return f"{root} has no photographs, only masks that pixseg predicted: give the folder of the photographs, with masks that were drawn"
     if packed := next((p for p in there if is_packed(p)), None): return f"{root} has no photographs, but {packed.name}: unpack it, and give the folder that comes out"
     if odd: return f"{root} has no photographs, and its {say_kinds(odd)} hold{'s'*(sum(odd.values()) == 1)} no annotations that pixseg knows: put photographs and masks there"
     return f"{root} has neither train/ with trainannot/ nor images/ with labels/: arrange the files so"
 
 # %% ../../nbs/io/layout.ipynb #72672600
-def _say_lost(root, photos, n, odd):
-    "Why photographs alone are no data set; `odd` counts files that may have been meant as annotations."
+def _say_lost(root, photos, n, odd, left):
+    "Why photographs alone are no data set; `odd` counts files that may have been meant as annotations, `left` says what lies where masks should."
+    if left: return f"{root} has {photos or f'{n} photographs'} but no masks that pixseg reads ({left[0]}): save them as PNG, class ids or colours, under the names of the photographs"
     also = f", and its {say_kinds(odd)} hold{'s'*(sum(odd.values()) == 1)} no annotations that pixseg knows" if odd else " and no annotation file"
     return (f"{root} has {photos or f'{n} photograph'+'s'*(n > 1)} but no masks{also}: put masks into masks/, under the names of the photographs, "
             "or put what an annotation tool exports (annotations.xml, COCO's .json, ...) beside the photographs")

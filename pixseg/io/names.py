@@ -203,7 +203,7 @@ def is_names_file(
 )->bool: # whether it may name classes
     "Whether a file's name says that it names classes."
     path = Path(path)
-    stem,end = path.stem.lower(),path.suffix.lower()
+    stem,end = re.sub(r'_v\d+([._]\d+)*$', '', path.stem.lower()),path.suffix.lower() # Mapillary's config_v1.2.json
     if end in ('.names', '.pbtxt'): return True
     if end not in ('.txt', '.csv', '.tsv', *_readers): return False
     parts = re.findall('[a-z]+', re.sub('id2label', 'label', stem))

@@ -16,6 +16,7 @@ import numpy as np
 from .files import IMAGE_TYPES, tell
 from .folder import class_names, data_folder, holdout_split, open_folder, pick_split, say_guesses, settle
 from .images import open_image
+from .layout import match_names
 from .names import find_names
 from .reading import DataSet, Pair, Reading
 from .store import in_memory
@@ -117,12 +118,13 @@ def _path(o): return Path(o).expanduser() if isinstance(o, (str, Path)) else o
 def _from_list(items):
     "Pairs from a list of two parts each, or of `Pair`."
     if items and all(isinstance(o, Pair) for o in items): return _once(items)
+    if items and all(isinstance(o, dict) for o in items): items = _from_dicts(items)
     wrong = [o for o in items if not isinstance(o, (tuple, list)) or len(o) != 2][:1]
     for o in wrong:
         came = f'an array {tuple(o.shape)}' if _is_array(o) else f'{str(o)[:60]!r}'
         raise PixsegError(f"a list of pairs has {came} in it: give [(photograph, mask), ...], or the tuple (photographs, masks)")
     imgs,masks = ([_path(o[i]) for o in items] for i in (0, 1))
-    return _pairs(imgs, masks, _short_names(imgs))
+    return _in_order(_pairs(imgs, masks, _short_names(imgs)))
 
 def _once(pairs):
     "The same pairs, if each has a name of its own."
@@ -130,6 +132,33 @@ def _once(pairs):
     twice = next((n for i,n in enumerate(names) if n in names[:i]), None) if len(set(names)) < len(names) else None
     if twice is not None: raise PixsegError(f"two pairs are called {twice!r}: give each a name of its own")
     return pairs
+
+# %% ../../nbs/io/sources.ipynb #fef0791d
+def _crossed(pairs):
+    "A pair, and the one whose mask has its name; `None` if all masks stand beside the photographs that they are called after."
+    files = [p for p in pairs if isinstance(p.img, Path) and isinstance(p.mask, Path)]
+    photos,masks = {p.img.stem:p for p in files},{p.mask.stem:p for p in files}
+    if len(files) < 2 or len(photos) < len(files) or len(masks) < len(files): return None # two of one name
+    try: found,_ = match_names(photos, masks)
+    except PixsegError: return None # names that can be read in two ways
+    return next(((photos[k], masks[m]) for k,(m,*more) in found.items() if not more and masks[m] is not photos[k]), None)
+
+def _in_order(pairs):
+    "The same pairs, unless their names say that the order was lost."
+    if not (both := _crossed(pairs)): return pairs
+    (a,b) = both
+    raise PixsegError(f"photograph {a.img.name} stands beside the mask {a.mask.name}, and {b.mask.name} beside {b.img.name}: bring both into one order; "
+                      "if the names mean nothing, write the pairs into a CSV file, and give that")
+
+def _from_dicts(rows):
+    "Photograph and mask of each row, by what its keys announce."
+    if not {'image', 'mask'} <= {*map(_role, rows[0])}:
+        raise PixsegError(f"the list holds dictionaries with the keys {', '.join(map(str, rows[0]))[:100]}: call two of them image and mask, or give [(photograph, mask), ...]")
+    col = _columns(list(rows[0]), True, 'the list')
+    strange = next((i for i,o in enumerate(rows) if list(o) != list(rows[0])), None)
+    if strange is not None: raise PixsegError(f"item {strange} of the list has other keys than the first: {', '.join(map(str, rows[strange]))[:60]}; give all of them the same")
+    image,mask = (list(rows[0])[col[k]] for k in ('image', 'mask'))
+    return [(o[image], o[mask]) for o in rows]
 
 # %% ../../nbs/io/sources.ipynb #5093e71a
 _roles = dict(image='image img photo photograph picture filename file path input x rgb',
@@ -175,6 +204,7 @@ def _from_rows(rows, titled, where, home):
     imgs,masks = (_located([r[col[k]] for _,r in rows], home, where, rows) for k in ('image', 'mask'))
     splits = [_split_name(r[col['split']], head[col['split']], f'row {i} of {where}') if 'split' in col else 'train' for i,r in rows]
     pairs = _pairs(imgs, masks, _short_names(imgs))
+    if both := _crossed(pairs): tell(f"{where} pairs {both[0].img.name} with {both[0].mask.name}, though {both[1].mask.name} has its name: taken as it stands there")
     return {s:[p for p,o in zip(pairs, splits) if o == s] for s in ('train', 'val', 'test') if s in splits}
 
 def _empty(o): return o is None or isinstance(o, float) and o != o or isinstance(o, str) and not o.strip()
@@ -201,7 +231,7 @@ def _from_csv(path):
     raw = path.read_bytes()
     try: text = raw.decode('utf-16' if raw[:2] in (b'\xff\xfe', b'\xfe\xff') else 'utf-8-sig')
     except UnicodeDecodeError: raise PixsegError(f"{path} is no text in UTF-8: save it again as CSV in UTF-8") from None
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in text.splitlines() if line.strip(' \t,;"')] # a spreadsheet writes empty rows, too
     mark = next((d for d in '\t;,' if lines and d in lines[0]), ' ')
     rows = [[c.strip() for c in r] for r in csv.reader(lines, delimiter=mark, skipinitialspace=True)]
     titled = bool(rows) and not any(Path(c).suffix for c in rows[0])
@@ -262,7 +292,7 @@ def _data_set(splits, form, labels, home=None, **how):
 
 # %% ../../nbs/io/sources.ipynb #794b1b3d
 _kinds = ("a data folder, a CSV file or a data frame of photographs and masks, (photographs, masks) as arrays or lists, "
-          "[(photograph, mask), ...], or a folder of photographs with `label_func`")
+          "[(photograph, mask), ...] or a data set of such pairs, or a folder of photographs with `label_func`")
 
 def _opened(source, labels, label_func, colors, **how):
     "A data set from whatever it is."
@@ -274,6 +304,8 @@ def _opened(source, labels, label_func, colors, **how):
         if not path.is_file() or path.suffix.lower() not in ('.csv', '.tsv', '.txt'): return open_folder(path, colors, names=labels, **how)
         return _data_set(_from_csv(path), path.name, colors or labels, path.parent, **how)
     if hasattr(source, 'columns'): return _data_set(_from_frame(source), 'a data frame', colors or labels, **how)
+    if not isinstance(source, (list, tuple, dict)) and hasattr(source, '__getitem__') and hasattr(source, '__len__') and not _is_array(source):
+        source = [source[i] for i in range(len(source))] # a data set of torch or Hugging Face
     if isinstance(source, list): return _data_set(dict(train=_from_list(source)), f'a list of {len(source)} pairs', colors or labels, **how)
     if not isinstance(source, tuple) or len(source) != 2 or isinstance(source, Pair) or any(isinstance(o, (str, Path)) for o in source):
         raise PixsegError(f"a {type(source).__name__} is no data set: give {_kinds}")
@@ -281,13 +313,13 @@ def _opened(source, labels, label_func, colors, **how):
         raise PixsegError("two tuples of two may be two pairs, or photographs and masks: give a list of pairs, "
                           "or (photographs, masks) as lists")
     imgs,masks = (_frames(o, what) for o,what in zip(source, ('photographs', 'masks')))
-    pairs = _pairs([_path(o) for o in imgs], [_path(o) for o in masks], _short_names([_path(o) for o in imgs]) if imgs else None)
+    pairs = _in_order(_pairs([_path(o) for o in imgs], [_path(o) for o in masks], _short_names([_path(o) for o in imgs]) if imgs else None))
     form = f"{len(pairs)} photograph{'s'*(len(pairs) != 1)} in memory" if in_memory(pairs) else f"a list of {len(pairs)} pairs"
     return _data_set(dict(train=pairs), form, colors or labels, **how)
 
 # %% ../../nbs/io/sources.ipynb #571c045a
 def open_source(
-    source, # a data folder; a CSV file or data frame; `(photographs, masks)`; a list of pairs; or a `DataSet`, which is handed back
+    source, # a data folder; a CSV file or data frame; `(photographs, masks)`; a list or data set of pairs; or a `DataSet`, which is handed back
     labels:Labels|None=None, # what the ids in the masks mean, where the source does not say; `None`: numbers
     label_func=None, # from the path of a photograph to its mask, a path or ids `(H,W)`; `source` is a folder of photographs, or a list
     draw:bool=True, # hold out a part of train if there is no val

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from fastai.data.core import DataLoaders
 from filelock import FileLock, Timeout
+from torch.nn.functional import adaptive_avg_pool2d
 
 from ..io.files import check_folder, sweep, tell
 from ..labels import PixsegError
@@ -52,29 +53,35 @@ def claim(
 # %% ../../nbs/run/claim.ipynb #b898724c
 def data_note(
     dls:DataLoaders, # from `seg_dls`
-    n:int=64, # masks to look at in each split
-)->dict: # classes, void, and for each split frames, names and masks: JSON values
+    n:int=64, # masks to look at in each split, and a quarter as many photographs
+)->dict: # classes, void, and for each split frames, names, masks and photographs: JSON values
     "What a run learns from, in a few lines."
     return dict(classes=[*dls.labels.names], void=dls.labels.void, train=_split_note(dls.train.dataset, n), val=_split_note(dls.valid.dataset, n))
 
 def _split_note(data, n):
-    "Frames of a split; digests (BLAKE2b) of their names and of some masks."
+    "Frames of a split; digests (BLAKE2b) of their names and of some masks; the look of a few photographs."
+    spread = lambda k: torch.linspace(0, len(data)-1, min(k, len(data))).long().tolist()
     names,masks = blake2b('\n'.join(data.names).encode('utf-8', 'surrogateescape'), digest_size=8),blake2b(digest_size=8)
-    for i in torch.linspace(0, len(data)-1, min(n, len(data))).long().tolist(): masks.update(data.masks[i].cpu().contiguous().numpy())
-    return dict(frames=len(data), names=names.hexdigest(), masks=masks.hexdigest())
+    for i in spread(n): masks.update(data.masks[i].cpu().contiguous().numpy())
+    return dict(frames=len(data), names=names.hexdigest(), masks=masks.hexdigest(), photographs=[_look(data.imgs[i]) for i in spread(-(-n//4))])
+
+def _look(img):
+    "The mean of each channel in nine parts of a photograph, as hex; every k-th pixel of a large one."
+    k = max(1, min(img.shape[1:])//256)
+    return bytes(adaptive_avg_pool2d(img[:, ::k, ::k].cpu().float(), 3).round().byte().flatten().tolist()).hex()
 
 def same_data(
     was, # the `data_note` in the notes of the run; `None`: written before there were any
     now:dict, # that of the data at hand
 )->None:
     "Refuse data that a run has not begun with; raises `PixsegError` with the first difference."
-    if was is None or was == now: return
+    if was is None: return
     try: what = _difference(was, now)
-    except (TypeError, KeyError, AttributeError): raise PixsegError("the `data` in config.json is no note of a run: take it out if you are sure that the data are the same") from None
-    raise PixsegError(f"the run began with other data: {what}; give it the same again, or train anew into another `out`")
+    except (TypeError, KeyError, AttributeError, ValueError): raise PixsegError("the `data` in config.json is no note of a run: take it out if you are sure that the data are the same") from None
+    if what: raise PixsegError(f"the run began with other data: {what}; give it the same again, or train anew into another `out`")
 
 def _difference(was, now):
-    "The first difference in words."
+    "The first difference in words; `None` if there is none. Older notes have no photographs."
     for i,(a,b) in enumerate(zip(was['classes'], now['classes'])):
         if a != b: return f"id {i} was {a}, and is {b} now"
     if len(was['classes']) != len(now['classes']): return f"there were {len(was['classes'])} names of classes, and are {len(now['classes'])} now"
@@ -84,4 +91,11 @@ def _difference(was, now):
         if a['frames'] != b['frames']: return f"{split} had {a['frames']} frames, and has {b['frames']} now"
         for k in ('names', 'masks'):
             if a[k] != b[k]: return f"the {k} of {split} are others now"
-    return 'its notes hold something else'
+        if 'photographs' in a and _unlike(a['photographs'], b['photographs']): return f"the photographs of {split} are others now, under the same names"
+    return None
+
+def _unlike(was, now, most=2):
+    "Whether two lists of looks differ by more than decoders of JPEG do."
+    both = [[*map(bytes.fromhex, o)] for o in (was, now)]
+    far = lambda a,b: len(a) != len(b) or any(abs(x-y) > most for x,y in zip(a, b))
+    return len(was) != len(now) or any(map(far, *both))

@@ -22,7 +22,7 @@ from ..draw import to_ids
 from ..io.encoding import apply_code, decide_code, decode_ids, look_at_mask
 from ..io.files import find_images, image_files
 from ..io.folder import class_names
-from ..io.images import as_rgb, open_image, say_decision
+from ..io.images import as_rgb, say_decision, why_broken
 from ..io.layout import match_names
 from ..io.names import find_names
 from ..io.pairs import label_table
@@ -329,7 +329,8 @@ def _with_masks(images, names, home, sides, notes):
     for what,o in (*sides.items(), ('name', names)):
         if isinstance(o, list) and len(o) != len(images):
             raise PixsegError(f"{len(images)} photographs but {len(o)} {what}s: give one for each photograph")
-    broken = {i:why for i,p in enumerate(images) if home and (why := _broken(p))} # of a folder; a file that was named is refused later
+    with ThreadPoolExecutor() as pool: whys = [*pool.map(why_broken, images)] if home else [] # of a folder; a file that was named is refused later
+    broken = {i:why for i,why in enumerate(whys) if why}
     keep = [i for i in range(len(images)) if i not in broken and not any(isinstance(o, list) and o[i] is None for o in sides.values())]
     if broken and not keep: raise PixsegError(broken[min(broken)])
     if not keep: raise PixsegError("no photograph has both a prediction and a true mask: give masks the names of their photographs")
@@ -340,12 +341,3 @@ def _with_masks(images, names, home, sides, notes):
         notes.append(f"{n} of {len(images)} photographs have no mask and are left out, the first is {images[first].name}")
     pick = lambda o: [o[i] for i in keep] if isinstance(o, list) else o
     return pick(images),pick(names),keep,{k:pick(o) for k,o in sides.items()}
-
-def _broken(path):
-    "What is wrong with a photograph whose head cannot be read; '' if it can."
-    try:
-        with Image.open(path): return ''
-    except Exception: pass # `open_image` reads more, and says what is wrong
-    try: open_image(path)
-    except PixsegError as e: return str(e)
-    return ''
