@@ -2041,6 +2041,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'pixseg.ranks._wide': ('helpers/ranks.html#_wide', 'pixseg/ranks.py'),
                               'pixseg.ranks.anywhere': ('helpers/ranks.html#anywhere', 'pixseg/ranks.py'),
                               'pixseg.ranks.counted': ('helpers/ranks.html#counted', 'pixseg/ranks.py'),
+                              'pixseg.ranks.dealt_back': ('helpers/ranks.html#dealt_back', 'pixseg/ranks.py'),
                               'pixseg.ranks.from_main': ('helpers/ranks.html#from_main', 'pixseg/ranks.py'),
                               'pixseg.ranks.gathered': ('helpers/ranks.html#gathered', 'pixseg/ranks.py'),
                               'pixseg.ranks.gone_words': ('helpers/ranks.html#gone_words', 'pixseg/ranks.py'),

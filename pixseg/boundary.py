@@ -17,7 +17,7 @@ from torch import Tensor
 from .counts import id_pairs
 from .labels import Labels, PixsegError
 from .metrics import confusion, mean_iou
-from .ranks import gathered
+from .ranks import dealt_back
 
 # %% ../nbs/helpers/boundary.ipynb #7e0a609a
 def edge_pixels(
@@ -132,17 +132,19 @@ class PhotoTally:
         "Count one more batch; raises `PixsegError` as `confusion` and `boundary_counts` do."
         n,void = self.labels.n,self.labels.void
         if np.ndim(pred) != 3 or len(names) != len(pred): raise PixsegError(f"{len(names)} names but masks of shape {tuple(np.shape(pred))}: give one for each of `(B,H,W)`")
-        self.edges.append(boundary_counts(pred, targ, n, void, self.tolerance).cpu())
+        self.edges += boundary_counts(pred, targ, n, void, self.tolerance).cpu().split(1)
         self.tables += [confusion(p, t, n, void).cpu() for p,t in zip(pred, targ, strict=True)]
-        self.used.append(default_tolerance(np.shape(pred)[1:]) if self.tolerance is None else self.tolerance)
+        self.used += [default_tolerance(np.shape(pred)[1:]) if self.tolerance is None else self.tolerance]*len(pred)
         self.names += names
         return self
 
 # %% ../nbs/helpers/boundary.ipynb #9c47ace3
 @patch
-def gather(self:PhotoTally): # itself
+def gather(self:PhotoTally,
+    bs:int, # by how many photographs `own_batches` has dealt them out
+): # itself
     "Take over what the other processes have counted, if there are several."
-    for name in ('names', 'tables', 'edges', 'used'): setattr(self, name, sum(gathered(getattr(self, name)), []))
+    for name in ('names', 'tables', 'edges', 'used'): setattr(self, name, dealt_back(getattr(self, name), bs))
     return self
 
 @patch

@@ -384,7 +384,7 @@ def predict(args)->int:
                                    smooth=args.smooth, alpha=args.alpha, each=lambda *both: seen.append(both), tile=args.tile, tta=args.tta, scales=args.scales)
     pages,more = _page_of(args, seen, model.labels)
     failed += more
-    for line in failed: print(f'pixseg: {in_options(line, args.parser)}', file=sys.stderr)
+    for line in failed if not _silent() else (): print(f'pixseg: {in_options(line, args.parser)}', file=sys.stderr)
     _finish(args, dict(written=[str(p) for p in written], failed=failed, **dict(page=pages[0]) if pages else {}),
            f"{len(written)} mask{'s'*(len(written) != 1)} in {args.out}" + f", {len(failed)} failed"*bool(failed) + ''.join(f', page: {o}' for o in pages))
     return 1 if failed else 0

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['rank', 'world', 'is_main', 'together', 'peer_gone', 'gone_words', 'from_main', 'gathered', 'anywhere', 'wait_for_all',
-           'counted', 'own_rows', 'own_part', 'own_batches', 'summed', 'synced', 'shared', 'launch']
+           'counted', 'own_rows', 'own_part', 'own_batches', 'dealt_back', 'summed', 'synced', 'shared', 'launch']
 
 # %% ../nbs/helpers/ranks.ipynb #ef54bf4c
 import atexit
@@ -128,6 +128,14 @@ def own_batches(
 )->list: # those of this process, in their order
     "This process's items, batch by batch in turns."
     return items if world() == 1 else [o for i in range(rank()*bs, len(items), world()*bs) for o in items[i:i+bs]]
+
+def dealt_back(
+    items:list, # one for each of those that `own_batches` gave to this process
+    bs:int, # as there
+)->list: # everybody's, in the order before they were dealt out
+    "What all processes have made of their items."
+    parts = gathered(items)
+    return items if len(parts) == 1 else [o for i in range(0, max(map(len, parts)), bs) for p in parts for o in p[i:i+bs]]
 
 # %% ../nbs/helpers/ranks.ipynb #b7e1d3ad
 class _Sum(torch.autograd.Function):

@@ -95,4 +95,4 @@ def evaluate(
     tally = PhotoTally(labels) if boundary else None
     cm = counted(_count(model, pairs, label_table(data.labels, labels), bs, progress, tally, **kwargs))
     return dict(report(cm, labels), confusion=cm.tolist(), n_images=n, split=split,
-                seconds=round(time.perf_counter()-start, 2), **(tally.gather().report() if tally else {}))
+                seconds=round(time.perf_counter()-start, 2), **(tally.gather(bs).report() if tally else {}))
