@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FILE', 'render_readme', 'render_hub_folder', 'hub_name', 'push_to_hub', 'hub_file', 'from_hub', 'open_model']
 
-# %% ../../nbs/run/hub.ipynb #60ce6865
+# %% ../../nbs/run/hub.ipynb #5e49cbfa
 import hashlib
 import json
 import math
@@ -18,7 +18,7 @@ from shutil import copyfile
 import torch
 from huggingface_hub import EvalResult, HfApi, ModelCardData
 from huggingface_hub.utils import (GatedRepoError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError,
-                                   RevisionNotFoundError, validate_repo_id)
+                                   RevisionNotFoundError, SafetensorsParsingError, validate_repo_id)
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import nn
@@ -29,7 +29,7 @@ from ..io.files import atomic, check_folder, tell
 from ..labels import Labels, PixsegError
 from ..modelfile import find_model, load_model
 
-# %% ../../nbs/run/hub.ipynb #b31b7ada
+# %% ../../nbs/run/hub.ipynb #638a5664
 _known = ('apache-2.0 mit isc bsd-2-clause bsd-3-clause mpl-2.0 gpl-2.0 gpl-3.0 lgpl-3.0 agpl-3.0 unlicense openrail odbl cc0-1.0 '
           'cc-by-4.0 cc-by-sa-4.0 cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-sa-4.0 cc-by-nc-nd-4.0').split() # identifiers of licences
 _metrics = dict(miou=('mean_iou', 'mean IoU'), accuracy=('accuracy', 'pixel accuracy'), class_accuracy=('mean_accuracy', 'class accuracy'))
@@ -56,7 +56,7 @@ def _head(name, figures, split, data, licence):
     return ModelCardData(library_name='pixseg', pipeline_tag='image-segmentation',
                          tags=['image-segmentation', 'semantic-segmentation', 'u-net', 'pixseg'], **facts).to_yaml()
 
-# %% ../../nbs/run/hub.ipynb #1a3ac0b8
+# %% ../../nbs/run/hub.ipynb #45dad9ef
 def _photographs(card):
     "What a photograph must be like."
     n,how = card['config'].get('n_in', 3),(card.get('reading') or {}).get('photo') or {}
@@ -91,7 +91,7 @@ def _limits(card, by_class, split):
                                     'Where val has also chosen the epoch, its scores are a little too good.')
     return [f'- {o}' for o in (*lines, 'It was trained on one set of photographs. On others (another camera, place, season or light) measure it first.')]
 
-# %% ../../nbs/run/hub.ipynb #ee5126ae
+# %% ../../nbs/run/hub.ipynb #581d3de0
 def render_readme(
     card:dict, # of a model file, from `read_card`
     repo:str='owner/name', # where it will be, for the lines on its use
@@ -132,7 +132,7 @@ The model file holds numbers and text, and no code."""
 
 def _seal(text): return f"<!-- pixseg model card {hashlib.blake2b(text.strip().encode(), digest_size=6).hexdigest()} -->"
 
-# %% ../../nbs/run/hub.ipynb #07b5d273
+# %% ../../nbs/run/hub.ipynb #a2b7bd13
 FILE = 'model.safetensors'
 _needed = 'pixseg', 'architecture', 'config', 'labels', 'mean', 'std', 'size', 'reading', 'temperature' # what a network is built from
 
@@ -160,7 +160,7 @@ def _public_card(path):
     if re.search(r'\bhf_\w{20,}', json.dumps(public)): raise PixsegError(f"the card of {path} holds what looks like an access token: save the model again without it")
     return public,public == card and len(meta) == 1
 
-# %% ../../nbs/run/hub.ipynb #727cd9b0
+# %% ../../nbs/run/hub.ipynb #566c5098
 def render_hub_folder(
     model:str|Path, # a model file, or the name of one that comes with pixseg
     folder:str|Path, # where to write; made if missing, else it must be empty
@@ -182,7 +182,7 @@ def render_hub_folder(
     with atomic(folder/'README.md') as part: part.write_text(page, encoding='utf-8')
     return folder
 
-# %% ../../nbs/run/hub.ipynb #7e46e347
+# %% ../../nbs/run/hub.ipynb #98a23a56
 _log_in = 'log in with `hf auth login` or set HF_TOKEN (in Python `token` does as well)'
 
 def hub_name(
@@ -220,12 +220,12 @@ def _why(e, repo, revision=None):
 def _asking(repo, revision=None, done=''):
     "Turn the errors of the Hub in this block into a line; `done` says what has become of the files."
     try: yield
-    except PixsegError: raise
+    except SafetensorsParsingError: raise PixsegError(f"hf://{repo}: its {FILE} is no safetensors file: its owner should push it again") from None
     except Exception as e:
         if why := _why(e, repo, revision): raise PixsegError(why+done) from None
         raise
 
-# %% ../../nbs/run/hub.ipynb #f3c1c4af
+# %% ../../nbs/run/hub.ipynb #61fc4029
 def _to_upload(api, repo, info, replace):
     "The files to write, given what is in the repository."
     there = {o.rfilename for o in info.siblings or []}
@@ -264,7 +264,7 @@ def push_to_hub(
                                      revision=branch, parent_commit=info.sha, allow_patterns=files)
     return dict(repo=repo, revision=done.oid, url=done.commit_url, private=bool(info.private), files=files)
 
-# %% ../../nbs/run/hub.ipynb #383bc442
+# %% ../../nbs/run/hub.ipynb #c97b2c09
 def _check_files(files, where):
     "Refuse a repository or a folder without a model file of ours."
     if FILE in files: return
@@ -292,7 +292,7 @@ def hub_file(
     token:str|None=None, # an access token; `None`: the one you logged in with, if you did
     api=None, # a `huggingface_hub.HfApi` with a token of its own
 )->tuple[Path,str]: # the file in the cache, and where it is from: 'hf://owner/name@commit'
-    "Fetch the model file of a repository on the Hugging Face Hub, and say which commit it is of."
+    "Fetch the model file of a repository on the Hugging Face Hub, and find out which commit it is of."
     repo,revision = hub_name(name, revision)
     api = api or HfApi(token=token, library_name='pixseg', library_version=__version__)
     exact = bool(re.fullmatch('[0-9a-f]{40}', revision or ''))
@@ -302,11 +302,9 @@ def hub_file(
             path = _cached(api, repo, revision) if _unreachable(e) else None
             if path is None: raise
             tell(f"the Hub cannot be reached: hf://{repo} is taken as it was fetched earlier, commit {path.parent.name}")
-    source = f'hf://{repo}@{path.parent.name}'
-    if not exact: tell(f'{source} was loaded: this name gives the same model again')
-    return path,source
+    return path,f'hf://{repo}@{path.parent.name}'
 
-# %% ../../nbs/run/hub.ipynb #99127a3d
+# %% ../../nbs/run/hub.ipynb #108130ea
 def from_hub(
     repo_id:str, # 'owner/name', 'hf://owner/name', either with @revision; or a folder that `render_hub_folder` wrote
     revision:str|None=None, # branch, tag or hash of a commit; `None`: main, if the name does not say another
@@ -325,6 +323,7 @@ def from_hub(
     try: model = load_model(path, device)
     except PixsegError as e: raise PixsegError(str(e).replace(str(path), source)) from None
     model.source = source
+    if source.startswith('hf://') and source.partition('@')[2] != hub_name(str(repo_id), revision)[1]: tell(f'{source} was loaded: this name gives the same model again')
     return model
 
 def open_model(
