@@ -33,6 +33,7 @@ _home = {
     'run.train': 'train_run',
     'run.predict': 'predict_files',
     'run.evaluate': 'evaluate',
+    'run.hub': 'from_hub push_to_hub',
     'web.viewer': 'MaskBrowser',
     'web.monitor': 'TrainMonitor',
     'web.explorer': 'FeatureExplorer',

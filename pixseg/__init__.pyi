@@ -24,6 +24,7 @@ from .run.config import RunConfig as RunConfig
 from .run.train import train_run as train_run
 from .run.predict import predict_files as predict_files
 from .run.evaluate import evaluate as evaluate
+from .run.hub import from_hub as from_hub, push_to_hub as push_to_hub
 from .web.viewer import MaskBrowser as MaskBrowser
 from .web.monitor import TrainMonitor as TrainMonitor
 from .web.explorer import FeatureExplorer as FeatureExplorer

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['size_arg', 'any_size_arg', 'scale_arg', 'number_arg', 'scales_arg', 'knob_option', 'in_options', 'write_json', 'bar',
            'score_table', 'data_get', 'data_check', 'data_convert', 'train', 'evaluate', 'shipped_names', 'split_model',
-           'look', 'predict', 'export', 'page', 'demo', 'build_parser', 'main']
+           'look', 'predict', 'export', 'page', 'push', 'demo', 'build_parser', 'main']
 
 # %% ../nbs/run/cli.ipynb #00000004
 import argparse
@@ -293,9 +293,9 @@ def _best(rows):
 # %% ../nbs/run/cli.ipynb #2803d282
 def evaluate(args)->int:
     "Judge a model on a split, at the labels' own resolution."
-    from pixseg.modelfile import load_model
+    from pixseg.run.hub import open_model
     from pixseg.run.evaluate import evaluate as run
-    model = load_model(args.model, device=_device(args))
+    model = open_model(args.model, device=_device(args))
     scores = run(model, args.dir, args.split, bs=getattr(args, 'bs', 8), tta=args.tta, scales=args.scales, holdout=getattr(args, 'holdout', None),
                  colors=getattr(args, 'colors', None), boundary=args.boundary, progress=bar('evaluated'))
     _finish(args, scores, score_table(scores))
@@ -323,7 +323,7 @@ def split_model(
     if end not in ('.safetensors', *IMAGE_TYPES, *VIDEO_TYPES) and Path(first).is_file():
         raise PixsegError(f"{first} is neither a photograph ({' '.join(IMAGE_TYPES)}), a film ({' '.join(VIDEO_TYPES)}) nor a model of pixseg: a model is a .safetensors "
                           f"file that `pixseg train` or `save_model` wrote, or one of {', '.join(shipped_names())}")
-    is_model = end == '.safetensors' or first in shipped_names() and not Path(first).exists()
+    is_model = end == '.safetensors' or first.startswith('hf://') or first in shipped_names() and not Path(first).exists()
     if is_model and len(given) == 1: raise PixsegError(f"{first} is a model: name the photographs after it")
     return (first, given[1:]) if is_model else (None, given)
 
@@ -358,9 +358,9 @@ def look(args)->int:
     if args.masks and args.model and args.truth:
         raise ConfigError("MASKS, a model and the truth are three, and two can be compared: leave out MASKS or `model`")
     page = _page_place(args.page)
-    from pixseg.modelfile import load_model
+    from pixseg.run.hub import open_model
     from pixseg.web.viewer import MaskBrowser
-    model = load_model(args.model, device=_device(args)) if args.model or not args.masks else None
+    model = open_model(args.model, device=_device(args)) if args.model or not args.masks else None
     truth = args.truth or (args.masks if model else None)
     pred = model or (args.masks if truth else None)
     b = MaskBrowser(args.photos, pred, truth or args.masks, labels=args.labels)
@@ -376,9 +376,9 @@ def predict(args)->int:
     "Write a mask for each photograph."
     name,files = split_model(args.files)
     if args.page: _page_place(args.page)
-    from pixseg.modelfile import load_model
+    from pixseg.run.hub import open_model
     from pixseg.run.predict import predict_files
-    model,seen = load_model(name, device=_device(args)),[]
+    model,seen = open_model(name, device=_device(args)),[]
     written,failed = predict_files(model, files, args.out, with_overlay=args.overlay, progress=bar('predicted'), polygons=args.polygons,
                                    tolerance=args.tolerance, probabilities=args.probabilities, binary=args.binary, table=args.table,
                                    smooth=args.smooth, alpha=args.alpha, each=lambda *both: seen.append(both), tile=args.tile, tta=args.tta, scales=args.scales)
@@ -391,24 +391,41 @@ def predict(args)->int:
 
 def export(args)->int:
     "Write a model in another format."
-    from pixseg.modelfile import load_model
+    from pixseg.run.hub import open_model
     from pixseg.io.export import export_onnx
     if args.sides not in (None, 'any'): check_knob('size', args.sides)
-    if not args.int8: print(export_onnx(load_model(args.model), args.onnx, args.sides)); return 0
+    if not args.int8: print(export_onnx(open_model(args.model), args.onnx, args.sides)); return 0
     from pixseg.run.int8 import export_int8
-    path,same,_ = export_int8(load_model(args.model), args.onnx, args.int8, args.sides)
+    path,same,_ = export_int8(open_model(args.model), args.onnx, args.int8, args.sides)
     print(f'{path}: in eight bits, the same class as in 32 in {same:.1%} of the pixels')
     return 0
 
 # %% ../nbs/run/cli.ipynb #b066b700
 def page(args)->int:
     "Write one page that runs a model in a browser."
-    from pixseg.modelfile import load_model
+    from pixseg.run.hub import open_model
     from pixseg.web.page import check_place, save_page
     check_place(args.html_page, args.overwrite) # before anything is loaded
     say = lambda text: print(f'pixseg: {text}', file=sys.stderr, flush=True)
-    done = save_page(load_model(args.model), args.html_page, args.runtime, args.overwrite, say)
+    done = save_page(open_model(args.model), args.html_page, args.runtime, args.overwrite, say)
     print(f'{done}: {done.stat().st_size/1e6:.1f} MB; open it in a browser, from disk')
+    return 0
+
+# %% ../nbs/run/cli.ipynb #b6c87d6e
+def push(args)->int:
+    "Upload a model to the Hugging Face Hub, or write what would be uploaded."
+    from pixseg.run.hub import hub_name, push_to_hub, render_hub_folder
+    repo,scores = hub_name(args.repo, args.revision)[0],None
+    if args.scores:
+        try: scores = json.loads(Path(args.scores).read_text(encoding='utf-8'))
+        except (OSError, ValueError) as e: raise PixsegError(f"{args.scores} cannot be read ({type(e).__name__}): give the file that `pixseg evaluate --json` wrote") from None
+    about = dict(scores=scores, data=args.data, licence=args.licence)
+    if args.dry_run:
+        folder = render_hub_folder(args.model, args.dry_run, repo, **about)
+        print('\n'.join(f'{p}: {p.stat().st_size} bytes' for p in sorted(folder.iterdir()))+f'\nnothing was uploaded to {repo}')
+        return 0
+    done = push_to_hub(args.model, args.repo, args.private or None, args.revision, args.message, replace=args.replace, **about)
+    print(f"{done['url']}: {' and '.join(done['files'])}, {'private' if done['private'] else 'public'}; load it as hf://{repo}@{done['revision']}")
     return 0
 
 # %% ../nbs/run/cli.ipynb #1af5ca92
@@ -451,8 +468,8 @@ def demo(args)->int:
 
 # %% ../nbs/run/cli.ipynb #1911c763
 _options = {
-    'model': dict(metavar='MODEL', help='a .safetensors file that `pixseg train` wrote, or the name of a model that comes with pixseg: '
-                                        +', '.join(shipped_names())),
+    'model': dict(metavar='MODEL', help='a .safetensors file that `pixseg train` wrote, the name of a model that comes with pixseg ('
+                                        +', '.join(shipped_names())+'), or hf://owner/name on the Hugging Face Hub'),
     'dir': dict(metavar='DIR', help='folder of photographs and masks or annotations, as a tool delivers it, or a CSV file of their paths'),
     'files': dict(metavar='FILES', nargs='+', help='photographs, films, or folders of photographs, whose sub-folders are kept; a model may stand before them (default: '
                                                    f"{next(iter(shipped_names()), 'none')}, which comes with pixseg)"),
@@ -562,6 +579,20 @@ def _look_command(sub):
     p.add_argument('--out', dest='page', default='look.html', metavar='FILE.html', help='page to write (default: look.html)')
     p.add_argument('--no-open', dest='open', action='store_false', help='write the page and open no browser')
 
+# %% ../nbs/run/cli.ipynb #07c4b03e
+def _push_command(sub):
+    p = _command(sub, push, 'push', 'share a model on the Hugging Face Hub: the model file and a page on it, nothing else', 'model',
+                 'pixseg push run/model.safetensors owner/name --dry-run look-first')
+    p.add_argument('repo', metavar='OWNER/NAME', help='repository; made if it is not there')
+    p.add_argument('--dry-run', metavar='FOLDER', help='upload nothing: write what would be uploaded into this folder, which must be empty')
+    p.add_argument('--private', action='store_true', help='others may not see it')
+    p.add_argument('--scores', metavar='FILE', help='scores for the page, as `pixseg evaluate --json FILE` wrote them (default: those of the training)')
+    p.add_argument('--data', metavar='WORDS', help='what data the scores are of, in words (default: as the model says)')
+    p.add_argument('--licence', metavar='ID', help='licence of the model, such as cc-by-4.0 (default: as the model says)')
+    p.add_argument('--branch', dest='revision', metavar='NAME', help='branch to push to, made if it is not there (default: main)')
+    p.add_argument('--message', metavar='WORDS', help='what the commit says')
+    p.add_argument('--replace', action='store_true', help='write over a page that was changed by hand, or over a model that pixseg has not pushed')
+
 # %% ../nbs/run/cli.ipynb #00000023
 def build_parser()->argparse.ArgumentParser: # the whole command line
     "All commands and their arguments."
@@ -574,7 +605,7 @@ def build_parser()->argparse.ArgumentParser: # the whole command line
                  '--seed --device --quiet', 'pixseg demo --out demo')
     p.add_argument('--out', default='demo', metavar='DIR', help='folder for everything it writes (default: demo)')
     _add(p, '--epochs', epochs='9')
-    _data_commands(sub); _train_command(sub); _use_commands(sub); _look_command(sub)
+    _data_commands(sub); _train_command(sub); _use_commands(sub); _look_command(sub); _push_command(sub)
     return parser
 
 # %% ../nbs/run/cli.ipynb #a0c4ace0

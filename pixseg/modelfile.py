@@ -91,6 +91,7 @@ def find_model(
     "Where a model lies; raises `PixsegError` if it is nowhere."
     shipped = shipped_models()
     if model is None and shipped: return next(iter(shipped.values()))
+    if str(model).startswith('hf://'): raise PixsegError(f"{model} is on the Hugging Face Hub, and this asks no network: `pixseg.from_hub({str(model)!r})` does")
     path = Path(model or 'model.safetensors')
     if path.is_file(): return path
     if str(model) in shipped: return shipped[str(model)]

@@ -56,7 +56,7 @@ class _DataKnobs:
 @dataclass
 class _NetKnobs:
     "Which network it is."
-    init:str|None = _knob(None, "start from this model, whatever its classes: a .safetensors file, or the name of one that comes with pixseg; "
+    init:str|None = _knob(None, "start from this model, whatever its classes: a .safetensors file, the name of one that comes with pixseg, or hf://owner/name; "
         "it says which network it is", says='fresh weights', metavar='MODEL')
     encoder:str|None = _knob(None, "a timm encoder with ImageNet weights, such as tf_efficientnet_lite0 or resnet34",
         says='U-Net from scratch', metavar='NAME')

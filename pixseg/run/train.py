@@ -48,8 +48,9 @@ from ..io.split import default_batch
 from ..io.store import in_memory
 from ..labels import Labels, PixsegError
 from ..learner import seg_learner
-from ..modelfile import build_model, load_model, read_card, save_model
+from ..modelfile import build_model, read_card, save_model
 from ..ranks import anywhere, from_main, gone_words, is_main, peer_gone, rank, together, wait_for_all, world
+from .hub import open_model
 from .claim import claim, data_note, same_data
 from .config import ConfigError, init_config, make_config, resume_config, RunConfig
 from ..show import show_grid
@@ -380,11 +381,11 @@ def make_model(
 
 # %% ../../nbs/run/train.ipynb #97ff9191
 def start_from(
-    init:str|Path, # a model file, or the name of a model that comes with pixseg
+    init:str|Path, # a model file, the name of a model that comes with pixseg, or hf://owner/name
     labels:Labels, # classes of the new data, void last
 )->tuple[nn.Module,str]: # the model's network for these classes; in words what it kept, and what is new
     "A trained network with a last layer for other classes."
-    old = load_model(init)
+    old = open_model(init)
     model = build_model(old.card['architecture'], {**old.card['config'], 'n_classes':labels.n})
     ids = {name:i for i,name in enumerate(old.labels.classes)}
     known = [(i, ids[name]) for i,name in enumerate(labels.classes) if name in ids]
@@ -427,7 +428,7 @@ def run_config(
         config = make_config(**given)
         if not (config.epochs or config.minutes): raise ConfigError("say how long: either `epochs` or `minutes`")
         _refuse_taken(Path(out), path)
-        return init_config(read_card(config.init), **given) if config.init else config,[],None
+        return init_config(open_model(config.init).card, **given) if config.init else config,[],None
     if not path.is_file(): raise PixsegError(f"nothing to resume: there is no {path}; train without `resume=True` first")
     record = _read_note(path)
     if not record: raise PixsegError(f"{path} is not the note of a run any more: train anew into another `out`")
