@@ -54,7 +54,7 @@ def _missing(to):
     "The functions that an object lacks."
     return [o for o in ('log', 'image', 'finish') if not callable(getattr(to, o, None))]
 
-# %% ../../nbs/run/track.ipynb #5c404767
+# %% ../../nbs/run/track.ipynb #39e12c2b
 def _kit(name):
     "The library of that name, which is an extra."
     try: kit = importlib.import_module(name)
@@ -73,7 +73,7 @@ def _wandb_mode(kit):
 
 def _words(e):
     "An error in one line."
-    return next(iter(str(e).strip().splitlines()), '') or type(e).__name__
+    return getattr(e, 'strerror', None) or next(iter(str(e).strip().splitlines()), '') or type(e).__name__
 
 # %% ../../nbs/run/track.ipynb #5ca5aeb9
 class _Board:
@@ -152,7 +152,7 @@ def _picture(learn, n):
     finally: plt.close(fig)
     return np.asarray(Image.open(file).convert('RGB'))
 
-# %% ../../nbs/run/track.ipynb #aa63e54e
+# %% ../../nbs/run/track.ipynb #d2c0e4b0
 class Track(Callback):
     "Send a run's settings, the figures of every epoch and now and then a picture to a tracker."
     order,run_valid = 67,False # after the run folder has the epoch
@@ -166,15 +166,13 @@ class Track(Callback):
         named = isinstance(to, str)
         if named and to not in _open: raise ConfigError(f"there is no tracker {to!r}: choose {', '.join(_open)}, or in Python an object of your own")
         if not named and _missing(to): raise ConfigError(f"a {type(to).__name__} is no tracker: it lacks {', '.join(_missing(to))}")
-        if where is not None and not (named and str(where).strip()):
-            raise ConfigError(f"{str(where)!r} is no place for a tracker: name a folder for tensorboard, or a project, or leave it out")
+        if where is not None and not (named and str(where).strip()): raise ConfigError(f"{str(where)!r} is no place for a tracker: name a folder or a project, or leave it out")
         if every < 0 or n < 1: raise ConfigError(f"`every={every}` and `n={n}` are not possible: give 0 or more epochs, and one frame or more")
         self.to,self.where,self.every,self.n,self.say = to,None if where is None else str(where),every,n,say
         self.kit = _kit(to) if named else None
         if to == 'wandb': _wandb_mode(self.kit)
-        self.seconds = 0. # spent here so far
+        self.seconds,self._past,self._last = 0.,0.,0 # spent here so far; of earlier fits; the last step
         self._net = self._at = self._tracker = None
-        self._last,self._past = 0,0. # the last step, and seconds of earlier fits
 
 # %% ../../nbs/run/track.ipynb #09de9780
 @patch
