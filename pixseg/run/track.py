@@ -202,10 +202,7 @@ def _timed(track):
         set_random_states(**chance)
         track.seconds += time.perf_counter()-begun
 
-# %% ../../nbs/run/track.ipynb #ca309782
-@patch
-def _called(self:Track): return self.to if self.kit else f'the {type(self.to).__name__}'
-
+# %% ../../nbs/run/track.ipynb #07336203
 @patch
 def _begin(self:Track, out, done):
     "The open tracker."
@@ -232,14 +229,14 @@ def _place(self:Track, out, done):
     if done: self.say(f"{self.to} knows nothing of the first {done} epochs: " + (f"they are in {old[key] or out}" if old else "they were not tracked there"))
     return new,old == new # a run that was killed before it kept an epoch
 
-# %% ../../nbs/run/track.ipynb #669c38cf
+# %% ../../nbs/run/track.ipynb #8150cc29
 @contextmanager
 def _harmless(track):
     "Nothing that goes wrong in this block ends the training: it is told once, and tracking stops."
     try:
         with _timed(track): yield
     except Exception as e:
-        tell(f"tracking stops after {track._last} epochs, and the training goes on: {track._called()}: {_words(e)}", key=object())
+        tell(f"tracking stops after {track._last} epoch{'s'*(track._last != 1)}, and the training goes on: {track._called()}: {_words(e)}", key=object())
         tracker,track._tracker = track._tracker,None
         with suppress(Exception): tracker.finish()
 
@@ -258,7 +255,10 @@ def after_epoch(self:Track):
         self._last = step
         if self.every and step%self.every == 0: self._draw()
 
-# %% ../../nbs/run/track.ipynb #999c6eef
+# %% ../../nbs/run/track.ipynb #07274ce1
+@patch
+def _called(self:Track): return self.to if self.kit else f'the {type(self.to).__name__}'
+
 @patch
 def _draw(self:Track):
     self._tracker.image('predictions', _picture(self.learn, self.n), self._last)
