@@ -211,7 +211,7 @@ def _begin(self:Track, out, done):
         if callable(getattr(self.to, 'settings', None)): self.to.settings(settings)
         return self.to
     place,goes_on = self._place(out, done)
-    tracker,words = _open[self.to](self.kit, place, settings, done, out, goes_on)
+    tracker,words = _open[str(self.to)](self.kit, place, settings, done, out, goes_on)
     self._at = place
     if out:
         with atomic(out/'track.json') as part: part.write_text(json.dumps({**read_note(out/'track.json'), self.to:place}, indent=1))
