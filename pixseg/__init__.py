@@ -31,6 +31,7 @@ _home = {
     'calibration': 'confidence',
     'run.config': 'RunConfig',
     'run.train': 'train_run',
+    'run.track': 'Track',
     'run.predict': 'predict_files',
     'run.evaluate': 'evaluate',
     'run.hub': 'from_hub push_to_hub',

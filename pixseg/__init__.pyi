@@ -22,6 +22,7 @@ from .predict import predict_mask as predict_mask
 from .calibration import confidence as confidence
 from .run.config import RunConfig as RunConfig
 from .run.train import train_run as train_run
+from .run.track import Track as Track
 from .run.predict import predict_files as predict_files
 from .run.evaluate import evaluate as evaluate
 from .run.hub import from_hub as from_hub, push_to_hub as push_to_hub

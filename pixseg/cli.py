@@ -262,7 +262,8 @@ def train(args)->int:
         make_config(**given) # refuses before anything heavy is loaded
     from pixseg.run.train import train_run
     say = lambda text: print(in_options(text, args.parser), flush=True)
-    result = train_run(args.dir, args.out, resume=args.resume, progress=False, say=say, cbs=_epoch_lines(args), stretch=args.stretch, **_on_device(given))
+    cbs = [*_tracked(args, say), *_epoch_lines(args)]
+    result = train_run(args.dir, args.out, resume=args.resume, progress=False, say=say, cbs=cbs, stretch=args.stretch, **_on_device(given))
     _finish(args, result, f"{result['out']}/model.safetensors: {_best(result['rows'])}, {result['seconds']:.0f} s")
     return 130 if result['interrupted'] else 0
 
@@ -280,6 +281,13 @@ def _epoch_lines(args):
     from pixseg.run.train import EpochLines
     step = bar('step')
     return [EpochLines(lambda text: print(text, file=sys.stderr, flush=True), step)]
+
+def _tracked(args, say):
+    "Who is told of the epochs: `tensorboard`, or `tensorboard=DIR`."
+    if not args.track: return []
+    from pixseg.run.track import Track
+    name,said,where = args.track.partition('=')
+    return [Track(name, where if said else None, say=say)]
 
 def _best(rows):
     "The best epoch in words."
@@ -545,6 +553,8 @@ def _train_command(sub):
     how = p.add_mutually_exclusive_group()
     _add(how, '--epochs', epochs=str(_epochs)); _add(how, '--minutes')
     p.add_argument('--stretch', type=number_arg(float), metavar='M', help='end after M minutes, at the end of an epoch; --resume goes on')
+    p.add_argument('--track', metavar='TRACKER[=WHERE]', help='also send figures and pictures to tensorboard (WHERE: a folder for this run; default: in RUN), '
+                                                              'wandb or trackio (WHERE: a project; default: pixseg)')
 
 # %% ../nbs/run/cli.ipynb #b75d25f3
 def _use_commands(sub):

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['plan_epochs', 'time_batch', 'TimeBudget', 'EpochSeed', 'recorded', 'RunFolder', 'write_csv', 'read_csv',
-           'show_curves', 'take_state', 'save_state', 'load_state', 'make_model', 'start_from', 'run_config',
-           'StopBetween', 'Stretch', 'show_predictions', 'train_run', 'EpochLines']
+           'show_curves', 'read_note', 'take_state', 'save_state', 'load_state', 'make_model', 'start_from',
+           'run_config', 'StopBetween', 'Stretch', 'show_predictions', 'train_run', 'EpochLines']
 
 # %% ../../nbs/run/train.ipynb #5cbaab03
 import copy
@@ -262,15 +262,17 @@ def flush(self:RunFolder):
     self.top = self.fresh = None
     self.due = time.monotonic()+self.every
 
-def _read_note(path):
-    "What `config.json` says; nothing if it is no note of a run."
+def read_note(
+    path:Path, # a JSON file in a run folder, such as `config.json`
+)->dict: # empty if it is not there, or no note of a run
+    "What a run has written down about itself."
     try: record = json.loads(path.read_text())
     except (OSError, ValueError): return {}
     return record if isinstance(record, dict) else {}
 
 def _mark_kept(path):
     "Say in the note of a run that it has a checkpoint by now: one that is missing later was taken away."
-    note = _read_note(path)
+    note = read_note(path)
     if note.get('kept') is not False: return
     with atomic(path, lasting=True) as part: part.write_text(json.dumps({**note, 'kept':True}, indent=1))
 
@@ -413,7 +415,7 @@ def _refuse_taken(out, note):
     if (out/'checkpoint'/'state.pt').is_file():
         raise PixsegError(f"{out} already holds a run: choose another `out`, or go on with `resume=True`")
     there = [f for f in _files if (out/f).exists()]
-    told = _read_note(note)
+    told = read_note(note)
     if 'planned' in told and (told.get('kept') is False or not {'last.safetensors', 'metrics.csv'} & {*there}): return # it never finished an epoch
     if there: raise PixsegError(f"{out} holds {there[0]}, which training would overwrite: choose another `out`, or move it away")
 
@@ -430,7 +432,7 @@ def run_config(
         _refuse_taken(Path(out), path)
         return init_config(open_model(config.init).card, **given) if config.init else config,[],None
     if not path.is_file(): raise PixsegError(f"nothing to resume: there is no {path}; train without `resume=True` first")
-    record = _read_note(path)
+    record = read_note(path)
     if not record: raise PixsegError(f"{path} is not the note of a run any more: train anew into another `out`")
     config,changes = resume_config(record, path, **given)
     same,planned = all(record.get(k) == getattr(config, k) for k in ('epochs', 'minutes')),record.get('planned')
@@ -732,7 +734,7 @@ def train_run(
             make = partial(_run_learner, data, labels, partial(_network, out=out, resume=resume, say=say))
             learn = make(config)
             note = data_note(learn.dls)
-            if resume: same_data(_read_note(out/'config.json').get('data'), note)
+            if resume: same_data(read_note(out/'config.json').get('data'), note)
             state,rows = _resume(out, learn, resume)
             done = state['epoch'] if state else 0
             _check_left(config, done, rows)
