@@ -123,7 +123,7 @@ def test_every_public_name_is_in_a_lesson():
 
 # Arrows. The front in reading order, its helpers between.
 HELPERS = [p.stem for p in NOTEBOOKS if p.parent.name == 'helpers']
-FRONT = 'labels device trace fit draw show loader data blocks unet weights encoder targets loss rare counts metrics boundary learner card modelfile answer predict bins calibration uncertainty'.split()
+FRONT = 'labels device ranks trace fit draw show loader data blocks unet weights encoder targets loss rare counts metrics boundary learner card modelfile answer predict bins calibration uncertainty'.split()
 MAY_IMPORT = dict(io={'labels', 'io'}, course={'front', 'io', 'run', 'course'}, run={'front', 'io', 'run'}, web={'front', 'io', 'run', 'web'}, lab={'front', 'io', 'run', 'web', 'lab'},
                   cli={'front', 'io', 'run', 'web'}) # a wing -> rooms it may import from
 
