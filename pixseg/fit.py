@@ -216,6 +216,7 @@ class ConfusionMetric(Metric):
         fills:bool=False, # exactly one metric of a family fills the counts
     ):
         self.counts,self.read,self._name,self.fills = counts,read,name,fills
+        self.table = None # `(n,n)` counts when it was last read
 
     def reset(self):
         if self.fills: self.counts.reset()
@@ -225,7 +226,7 @@ class ConfusionMetric(Metric):
 
     @property
     def value(self):
-        counts = counted(self.counts.value)
+        self.table = counts = counted(self.counts.value) # of all processes, if there are several
         return None if counts is None or not counts.sum() else float(self.read(counts))
 
     @property

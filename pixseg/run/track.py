@@ -135,9 +135,9 @@ def _figures(learn, row, seconds):
 
 def _by_class(learn):
     labels = learn.dls.labels
-    counts = next((m.counts for m in learn.metrics if isinstance(m, ConfusionMetric) and m.counts.n == labels.n), None)
-    if counts is None or learn.recorder.cancel_valid or not counts.value.sum(): return {}
-    return {f'iou/{k}':v for k,v in report(counts.value, labels)['iou'].items()}
+    table = next((m.table for m in learn.metrics if isinstance(m, ConfusionMetric) and m.counts.n == labels.n), None)
+    if table is None or learn.recorder.cancel_valid or not table.sum(): return {}
+    return {f'iou/{k}':v for k,v in report(table, labels)['iou'].items()}
 
 def _settings(learn):
     "The recipe of a run; without a run folder, what the learner knows."
