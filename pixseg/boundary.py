@@ -109,10 +109,11 @@ def boundary_f1(
     counts, # `(...,n,5)` from `boundary_counts`, or sums of them
 )->Tensor: # `(...,n)` float64, 0..1; nan for a class of which nothing can be said
     "Harmonic mean of precision and recall of every class's boundary pixels."
-    judged,near,true,found,_ = torch.as_tensor(counts).cpu().double().unbind(-1)
+    judged,near,true,found,left = torch.as_tensor(counts).cpu().double().unbind(-1)
     p,r = near/judged,found/true
     none = (true > 0) & (found == 0) | (judged > 0) & (near == 0)
-    return torch.where(none, 0., 2*p*r/(p + r))
+    f1 = torch.where(none, 0., 2*p*r/(p + r))
+    return torch.where((judged == 0) & (left > 0), torch.nan, f1) # all of it lies beside void
 
 # %% ../nbs/helpers/boundary.ipynb #d957da60
 class PhotoTally:

@@ -41,12 +41,15 @@ def together(
     try: yield
     except RuntimeError as e: # what torch says when a connection is gone
         if not peer_gone(e): raise
-        raise PixsegError(gone_words()) from None
-    finally: _now.update(rank=0, world=1, accelerator=None)
+        raise PixsegError(gone_words()) from e
+    finally:
+        accelerator.free_memory() # it keeps every network that it has wrapped
+        _now.update(rank=0, world=1, accelerator=None)
 
 # %% ../nbs/helpers/ranks.ipynb #b82e8f0a
 def _check_device(device, n):
-    "Refuse one GPU for all."
+    "Refuse one GPU for all, and a device that only one process can use."
+    if device is not None and torch.device(device).type == 'mps': raise PixsegError(f"mps is for one process, not for {n}: start one")
     if device is not None and torch.device(device).index is not None:
         raise PixsegError(f"device {str(device)!r} is one GPU, for {n} processes: leave its number out, each takes one of its own")
 
@@ -73,7 +76,7 @@ def peer_gone(
 
 def gone_words()->str: # one line
     "What to say about it."
-    return f"another of the {world()} processes has ended, so this one, number {rank()}, cannot go on: see what the other one said"
+    return f"another of the {world()} processes has ended or waits elsewhere, so this one, number {rank()}, cannot go on: see what the others said"
 
 # %% ../nbs/helpers/ranks.ipynb #c3174162
 def from_main(
@@ -119,7 +122,8 @@ def own_rows(
 def own_part(
     batch:list, # of all processes, as many items for each
 )->list: # of this one
-    "This process's items of a training batch."
+    "This process's items of a training batch; raises `PixsegError` if they cannot be shared."
+    if len(batch)%world(): raise PixsegError(f"a batch of {len(batch)} cannot be shared among {world()} processes: give a multiple")
     return batch[own_rows(len(batch)//world())]
 
 def own_batches(
@@ -179,15 +183,17 @@ def synced(
     model:nn.Module, # changed inside the block only
 ): # the same model
     "Batch normalisation over the batches of all processes for a while."
-    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)] if world() > 1 else []
-    if norms and next(model.parameters()).device.type == 'cuda':
+    norms = {k:m for k,m in model.named_modules() if isinstance(m, nn.BatchNorm2d)} if world() > 1 else {}
+    fast = norms and next(model.parameters()).device.type == 'cuda'
+    if fast:
         from timm.layers import convert_sync_batchnorm
-        convert_sync_batchnorm(model) # stays: it is an ordinary one wherever there is one process
-        norms = []
-    for m in norms: m.forward = partial(_normalise, m.forward, m)
+        convert_sync_batchnorm(model) # the same tensors in other layers
+    for m in norms.values() if not fast else (): m.forward = partial(_normalise, m.forward, m)
     try: yield model
     finally:
-        for m in norms: vars(m).pop('forward', None)
+        for k,m in norms.items():
+            if fast: model.set_submodule(k, m.train(model.get_submodule(k).training))
+            else: vars(m).pop('forward', None)
 
 # %% ../nbs/helpers/ranks.ipynb #9dcde0ae
 def shared(

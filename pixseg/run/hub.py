@@ -137,18 +137,21 @@ FILE = 'model.safetensors'
 _needed = 'pixseg', 'architecture', 'config', 'labels', 'mean', 'std', 'size', 'reading', 'temperature' # what a network is built from
 
 def _last(text):
-    "The last part of a path from the root; anything else as it is."
+    "The last part of a path from the root or from above; anything else as it is."
+    flag,text = re.match(r'(--?[\w-]+=|[A-Za-z]\w+:(?=/)(?!//[^/]))?(.*)', text, re.DOTALL).groups() # `--x=/a/b`, `root:/a/b`, and file:///a/b, but no address
     for kind in (PurePosixPath, PureWindowsPath):
         p = kind(text)
-        if (p.is_absolute() or text[:2] in ('~/', '~\\')) and p.name: return p.name
-    return text
+        if (p.is_absolute() or p.parts[:1] == ('..',) or text[:2] in ('~/', '~\\')) and p.name: return (flag or '')+p.name
+    return (flag or '')+text
 
 def _bare(o, key=''):
     "A value of a card without the folders of this computer."
     if isinstance(o, dict): return {k:_bare(v, k) for k,v in o.items()}
     if isinstance(o, list): return [_bare(v) for v in o]
     if not isinstance(o, str): return o
-    return _last(o) if key in ('init', 'colors') else re.sub(r"[^\s'\"=,;()]+", lambda m: _last(m[0]), o) # those are paths, spaces and all
+    if key in ('init', 'colors'): return _last(o) # a path, spaces and all
+    words = re.split(r"""('[^']*'|"[^"]*"|[\s=,;()]+)""", o) # what stands in quotes is one word
+    return ''.join(w[0]+_last(w[1:-1])+w[-1] if len(w) > 2 and w[0] in '"\'' and w[-1] == w[0] else _last(w) for w in words)
 
 def _public_card(path):
     "The card of a model file as it is published, and whether the file can be copied as it is."

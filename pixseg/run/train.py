@@ -576,7 +576,9 @@ class StopBetween(Callback):
         self.pressed = True
 
     def before_batch(self):
-        if anywhere(self.pressed): raise KeyboardInterrupt # in all processes before the same batch
+        if world() == 1: stop = self.pressed
+        else: stop = self.training and anywhere(self.pressed) # in all processes before the same batch; in validation one may have more batches than another
+        if stop: raise KeyboardInterrupt
 
     @contextmanager
     def listening(self):
