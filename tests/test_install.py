@@ -95,7 +95,7 @@ def test_wheel_tells_who_made_it_and_where_to_go(built):
 
 
 # What only a function imports, when it is called: the extra that brings it.
-OPTIONAL = {'monai':'bench', 'segmentation-models-pytorch':'bench', 'torchmetrics':'bench', 'ultralytics':'bench', 'onnx':'onnx',
+OPTIONAL = {'accelerate':'several', 'monai':'bench', 'segmentation-models-pytorch':'bench', 'torchmetrics':'bench', 'ultralytics':'bench', 'onnx':'onnx',
             'onnxscript':'onnx', 'onnxruntime':'onnx', 'tifffile':'formats', 'pillow-heif':'formats', 'av':'video'}
 
 

@@ -133,7 +133,7 @@ def test_bands_first_and_other_arrays(tmp_path):
     assert np.array_equal(load_array(tmp_path/'a.npy'), FOUR)
     for odd in (np.zeros(9), np.zeros((2, 9, 9, 3)), np.zeros((0, 9)), np.array(['a'])):
         np.save(tmp_path/'odd.npy', odd)
-        with pytest.raises(BadImage, match='odd.npy cannot be read as an image .an array'): open_image(tmp_path/'odd.npy')
+        with pytest.raises(BadImage, match='odd.npy is an array .*save '): open_image(tmp_path/'odd.npy')
     np.save(tmp_path/'pickled.npy', np.array([{}]), allow_pickle=True)
     with pytest.raises(BadImage, match='pickled.npy'): open_image(tmp_path/'pickled.npy')
     np.save(tmp_path/'ids.npy', MASK.astype(np.int64))
