@@ -31,7 +31,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(('127.0.0.1', 0), Handler)
         self.repos,self.asked,self.answer = {},[],None
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, kwargs=dict(poll_interval=.01), daemon=True).start()
     url = property(lambda self: f'http://127.0.0.1:{self.server_port}')
     def add(self, repo, private=False, **files):
         entry = self.repos.setdefault(repo, dict(private=private, commits=[]))
