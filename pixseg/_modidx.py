@@ -2047,7 +2047,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'pixseg.ranks.dealt_back': ('helpers/ranks.html#dealt_back', 'pixseg/ranks.py'),
                               'pixseg.ranks.from_main': ('helpers/ranks.html#from_main', 'pixseg/ranks.py'),
                               'pixseg.ranks.gathered': ('helpers/ranks.html#gathered', 'pixseg/ranks.py'),
-                              'pixseg.ranks.gone_words': ('helpers/ranks.html#gone_words', 'pixseg/ranks.py'),
+                              'pixseg.ranks.gone_error': ('helpers/ranks.html#gone_error', 'pixseg/ranks.py'),
                               'pixseg.ranks.is_main': ('helpers/ranks.html#is_main', 'pixseg/ranks.py'),
                               'pixseg.ranks.launch': ('helpers/ranks.html#launch', 'pixseg/ranks.py'),
                               'pixseg.ranks.own_batches': ('helpers/ranks.html#own_batches', 'pixseg/ranks.py'),

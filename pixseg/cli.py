@@ -650,17 +650,22 @@ def _launch(n, argv):
 def _terminable(
     heard:list, # gets an item when the signal comes
 ):
-    "While the block runs, SIGTERM (of a batch system, of `kill`, of a machine that shuts down) is what Ctrl-C is."
+    "While the block runs, SIGTERM (of a batch system, of `kill`, of a machine that shuts down) is what Ctrl-C is, and neither is lost."
     def hear(*args):
         heard.append(True)
         as_ctrl_c = signal.getsignal(signal.SIGINT) # shells have jobs in the background ignore it
         if callable(as_ctrl_c): as_ctrl_c(*args)
         else: raise KeyboardInterrupt
+    def again(lost): # Python drops what is raised while it clears an object away
+        if not issubclass(lost.exc_type, KeyboardInterrupt): return dropped(lost)
+        threading.Timer(.01, signal.raise_signal, [signal.SIGTERM if heard else signal.SIGINT]).start()
     main = threading.current_thread() is threading.main_thread()
-    old = signal.signal(signal.SIGTERM, hear) if main else None
+    if not main: yield; return
+    old,dropped,sys.unraisablehook = signal.signal(signal.SIGTERM, hear),sys.unraisablehook,again
     try: yield
     finally:
-        if main: signal.signal(signal.SIGTERM, old or signal.SIG_DFL)
+        sys.unraisablehook = dropped
+        signal.signal(signal.SIGTERM, old or signal.SIG_DFL)
 
 def main(
     argv:list[str]|None=None, # arguments; default: those of the process

@@ -195,6 +195,24 @@ def test_ctrl_c_in_a_finaliser_is_heard():
     assert 'Exception ignored' in done.stderr and done.returncode == 0 # the first one
 
 
+@pytest.mark.skipif(WINDOWS, reason='Windows has no such signal to send')
+@pytest.mark.parametrize('sign', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_a_finaliser_ends_a_command(sign, capsys, monkeypatch):
+    import weakref
+    from pixseg import cli
+    def work(*args):
+        thing = type('Thing', (), {})()
+        ref = weakref.ref(thing, lambda _: signal.raise_signal(sign)) # noqa: F841
+        del thing
+        for _ in range(500): time.sleep(.01)
+        return 0
+    monkeypatch.setattr(cli, 'data_check', work)
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try: code = cli.main(['data', 'check', '.'])
+    finally: signal.signal(signal.SIGINT, old)
+    assert (code, capsys.readouterr().err) == ({signal.SIGINT: 130, signal.SIGTERM: 143}[sign], 'pixseg: interrupted\n')
+
+
 def few_streets():
     "A demo draws a twelfth of its streets."
     from pixseg.io import streets

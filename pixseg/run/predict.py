@@ -164,7 +164,7 @@ def predict_files(
     "Predict a mask for each of many files; raises `PixsegError` before it would write over anything but predictions."
     results = _Results(model.labels, out, with_overlay, polygons, tolerance, probabilities, binary, table, alpha)
     jobs = _plan(_jobs(_photographs(files), files), results)
-    jobs = own_batches(jobs, 8) # of several processes each does some
+    jobs = own_batches(jobs, _at_once) # of several processes each does some
     films = _Films(results, smooth, jobs)
     if is_main(): _make_room(results.out)
     wait_for_all() # everybody has seen what was there before
@@ -198,7 +198,9 @@ def _make_room(out):
     try: out.mkdir(parents=True, exist_ok=True); sweep(out)
     except OSError as e: raise PixsegError(f"{out} cannot be made a folder ({e.strerror}): choose another") from None
 
-def _readable(pool, items, code, failed, tile=False, bs=8):
+_at_once = 8 # photographs in a batch
+
+def _readable(pool, items, code, failed, tile=False, bs=_at_once):
     "Batches of (photograph, job), large ones alone; what cannot be read becomes a line in `failed`."
     bs,large,largest = 1 if tile else bs,memory_limit() if tile else None,0 # bytes
     def read(item):

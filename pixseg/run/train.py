@@ -49,7 +49,7 @@ from ..io.store import in_memory
 from ..labels import Labels, PixsegError
 from ..learner import seg_learner
 from ..modelfile import build_model, read_card, save_model
-from ..ranks import anywhere, from_main, gone_words, is_main, peer_gone, rank, together, wait_for_all, world
+from ..ranks import anywhere, from_main, gone_error, is_main, peer_gone, rank, together, wait_for_all, world
 from .hub import open_model
 from .claim import claim, data_note, same_data
 from .config import ConfigError, init_config, make_config, resume_config, RunConfig
@@ -649,7 +649,7 @@ def _fit(learn, folder, config, epochs, every, writing, progress, say, started, 
         except PixsegError as e: raise _in_one_line(e, folder) from None
         except RuntimeError as e: # another process is gone
             if not peer_gone(e): raise
-            raise PixsegError(gone_words()+_kept_words(folder)) from None
+            raise gone_error(_kept_words(folder)) from None
         except OSError as e:
             raise PixsegError(f"{folder.out} cannot be written to ({e.strerror or e}): make room, and train into another `out`, or go on "
                               "with `resume=True` if it holds a checkpoint") from None
