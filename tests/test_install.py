@@ -188,6 +188,14 @@ def test_importing_says_nothing():
     assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
 
 
+@pytest.mark.parametrize('own', [{}, {'GOMP_SPINCOUNT': '7'}, {'OMP_WAIT_POLICY': 'ACTIVE'}], ids=['default', 'rounds', 'policy'])
+def test_threads_do_not_wait_busily_unless_told_to(own):
+    env = {k:v for k,v in os.environ.items() if k not in ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY')}
+    code = "import os, sys, pixseg; print({k:os.environ[k] for k in ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY') if k in os.environ}, 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT, env={**env, **own})
+    assert done.stdout == f"{own or {'GOMP_SPINCOUNT': '1000'}} False\n", done.stderr # libgomp reads it when torch is loaded
+
+
 def test_ctrl_c_in_a_finaliser_is_heard():
     "Where Python drops the exception of Ctrl-C, the note of it stays."
     done = fresh.run(before=interrupt_in_a_finaliser)
