@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CONTESTANTS', 'race', 'seconds', 'Clock', 'time_steps', 'images_per_second', 'train_flops', 'product_rate',
-           'step_bytes', 'profile_step', 'Padded', 'smp_net', 'monai_net', 'fastai_dls', 'contestant', 'run_job',
+           'step_traffic', 'profile_step', 'Padded', 'smp_net', 'monai_net', 'fastai_dls', 'contestant', 'run_job',
            'peak_memory', 'run_bench', 'main', 'speed_rows', 'speed_table']
 
 # %% ../../nbs/lab/speed.ipynb #1d79f1c0
@@ -153,30 +153,31 @@ def product_rate(
 
 # %% ../../nbs/lab/speed.ipynb #9ea4b44e
 class _Traffic(TorchDispatchMode):
-    "Adds up the bytes of all tensors that operations read and write; a view of a tensor moves nothing."
+    "Adds up the bytes of all tensors that operations read and write, and the operations; a view of a tensor moves nothing."
     def __init__(self):
         super().__init__()
-        self.bytes = 0
+        self.bytes = self.operations = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
         read,written = ([o for o in tree_leaves(part) if isinstance(o, Tensor)] for part in ((args, kwargs), out))
         at = {o.untyped_storage().data_ptr() for o in read}
         if func._schema.is_mutable or not all(o.untyped_storage().data_ptr() in at for o in written):
+            self.operations += 1
             self.bytes += sum(o.untyped_storage().nbytes() if o.numel() > o.untyped_storage().nbytes()//o.itemsize else o.nbytes for o in read+written)
         return out
 
-def step_bytes(
+def step_traffic(
     learn:Learner, # any fastai learner; it goes on training
-)->int: # bytes
-    "What the operations of one training step read and write, optimiser included."
+)->tuple[int,int]: # bytes, operations
+    "What the operations of one training step read and write, optimiser included, and how many they are."
     class Count(Callback):
         order,run_valid = -99,False
         def before_batch(self): self.traffic = _Traffic(); self.traffic.__enter__()
         def after_batch(self): self.traffic.__exit__(None, None, None); raise CancelFitException()
     count = Count()
     with learn.no_bar(), learn.no_logging(): learn.fit(1, cbs=count)
-    return count.traffic.bytes
+    return count.traffic.bytes,count.traffic.operations
 
 # %% ../../nbs/lab/speed.ipynb #5cb0319b
 _groups = {'convolution backward':'convolution_backward|conv.*(dgrad|wgrad)', 'convolution forward':'convolution|conv',
@@ -330,7 +331,7 @@ def _bench_step(root, device, quick)->dict: # for each of our networks: phases, 
         phases = {k:statistics.median(s[k] for s in steps) for k in steps[0]}
         flops = train_flops(learn.model, torch.zeros(_bs, 3, *_size, device=device))
         share = flops/limit/sum(v for k,v in phases.items() if k != 'data')
-        moved = step_bytes(learn)
+        moved,_ = step_traffic(learn)
         out[name] = dict(phases=phases, groups=profile_step(learn), flops=flops, share_of_limit=share,
                          bytes=moved, limits=dict(arithmetic=flops/limit, memory=moved/copied))
     return out
