@@ -5,21 +5,24 @@
 # %% auto #0
 __all__ = ['Step', 'Gpu', 'Job', 'plan']
 
-# %% ../../nbs/lab/scale.ipynb #99ccbe79
+# %% ../../nbs/lab/scale.ipynb #dde07472
 from dataclasses import dataclass
 from math import sqrt
 
-# %% ../../nbs/lab/scale.ipynb #5066fc95
+from ..labels import PixsegError
+
+# %% ../../nbs/lab/scale.ipynb #5e25cd41
 @dataclass(frozen=True)
 class Step:
     "What one training step of a network needs."
     flops:float # operations for a pixel of a window, forward and backward, a product and a sum being two
     traffic:float # bytes for such a pixel, read and written in 16 bits where the network does
+    held:float # bytes for such a pixel that lie in memory at the peak of a step
     operations:int # started one after the other, in a step
     parameters:int # weights, whose gradients the GPUs tell each other
     slower:float # a measured step, as a multiple of its longest limit
 
-# %% ../../nbs/lab/scale.ipynb #eb46b71a
+# %% ../../nbs/lab/scale.ipynb #472c26cc
 @dataclass(frozen=True)
 class Gpu:
     "What a data sheet says of a GPU and of the machine in which it stands."
@@ -27,11 +30,13 @@ class Gpu:
     memory:float # bytes a second, between its cores and its memory
     link:float # bytes a second to the other GPUs of a machine
     network:float # bytes a second to other machines
+    holds:float # bytes of its memory
     euros:float # an hour
     together:int = 8 # GPUs in a machine
     start:float = 8e-6 # seconds to start an operation
+    hop:float = 5e-6 # seconds until a message arrives
 
-# %% ../../nbs/lab/scale.ipynb #155f7caf
+# %% ../../nbs/lab/scale.ipynb #347e50e2
 @dataclass(frozen=True)
 class Job:
     "A data set, and how long to learn from it."
@@ -49,12 +54,16 @@ def plan(
     n:int=1, # GPUs
     each:int=8, # windows that a GPU takes at once, at most
 )->dict: # batch, seconds of a step and what holds it up, hours, euros, photographs and bytes a second that must be read
-    "What a training would take, on paper."
+    "What a training would take, on paper, if no step waits for data; raises `PixsegError` if there is nothing to do for a GPU, or a window does not fit."
+    area = job.window[0]*job.window[1]
+    each = min(each, int(.9*gpu.holds/(step.held*area)))
+    if each < 1: raise PixsegError(f"a window of {job.window[0]}x{job.window[1]} does not fit into {gpu.holds/1e9:.0f} GB: take smaller ones")
+    if n > job.batch: raise PixsegError(f"{n} GPUs cannot share a batch of {job.batch}: take fewer, or a larger batch")
     batch = min(each*n, job.batch)
-    pixels = batch/n*job.window[0]*job.window[1]
+    pixels = batch/n*area
     limits = {'arithmetic':step.slower*pixels*step.flops/gpu.flops, 'memory':step.slower*pixels*step.traffic/gpu.memory, 'starting':step.operations*gpu.start}
     work = max(limits.values())
-    told = 4*step.parameters*2*(n-1)/n/(gpu.link if n <= gpu.together else gpu.network)
+    told = 2*(n-1)*(gpu.hop+4*step.parameters/n/(gpu.link if n <= gpu.together else gpu.network))
     hours = (work+told)*job.frames*job.epochs/batch/3600
     return dict(batch=batch, rate=sqrt(batch/8), step=work+told, held_up=max(limits, key=limits.get), telling=told/(work+told), hours=hours,
                 euros=hours*n*gpu.euros, photographs=batch/(work+told), bytes=batch*job.file/(work+told))
