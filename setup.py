@@ -9,7 +9,7 @@ here = Path(__file__).parent
 ini = ConfigParser(delimiters=['='])
 ini.read(here/'settings.ini', encoding='utf-8')
 cfg = ini['DEFAULT']
-lib, repo = cfg['lib_path'], f"https://github.com/{cfg['user']}/{cfg['lib_name']}"
+lib, repo = cfg['lib_path'], f"https://github.com/{cfg['user']}/{cfg['repo']}"
 version = re.search(r'__version__ = "(.+?)"', (here/lib/'__init__.py').read_text(encoding='utf-8'))[1]
 extras = {k.removesuffix('_requirements'): v.split() for k, v in cfg.items() if k.endswith('_requirements')}
 # Folders of data are namespace packages, so each file belongs to one and setuptools has nothing to warn of.

@@ -3,6 +3,7 @@
 Colab's own front end and its package `google.colab` cannot be had outside of Colab: a stand-in has the names that are asked for.
 """
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 ROOT = Path(__file__).resolve().parent.parent
+NAME = re.search(r'^lib_name = (.+)$', (ROOT/'settings.ini').read_text(encoding='utf-8'), re.M)[1]
 STAND_IN = {'google/colab/__init__.py': '', 'google/colab/output.py': '''
 class _widgets: _installed_url = 'https://example.org/manager.js'
 def enable_custom_widget_manager(): pass
@@ -43,7 +45,7 @@ def main(words: list[str]) -> int:
             file.write_text(text)
         os.environ.update(PYTHONPATH=stand_in, PIXSEG_COLAB='1', PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             GIT_CONFIG_COUNT='1', GIT_CONFIG_KEY_0=f'url.file://{ROOT}.insteadOf', GIT_CONFIG_VALUE_0='https://github.com/pixseg/pixseg')
-        subprocess.run([sys.executable, '-m', 'pip', 'uninstall', '--quiet', '--yes', 'pixseg'], check=False)
+        subprocess.run([sys.executable, '-m', 'pip', 'uninstall', '--quiet', '--yes', NAME], check=False)
         before, failed = set(pip('freeze').splitlines()), 0
         for path in chosen:
             start, wrong = time.time(), run(path)

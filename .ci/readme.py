@@ -67,7 +67,7 @@ def readme() -> tuple[str, dict]:
 def strange_owners() -> list[str]:
     "Links to a copy of this repository under another owner than settings.ini's."
     cfg, found = settings(), []
-    link = re.compile(r'github(?:\.com|/)/?([\w.-]+)/'+re.escape(cfg['lib_name'])+r'\b')
+    link = re.compile(r'github(?:\.com|/)/?([\w.-]+)/'+re.escape(cfg['repo'])+r'\b')
     for path in [*sorted((ROOT/'nbs').rglob('*.ipynb')), ROOT/'README.md', ROOT/'pyproject.toml', *sorted((ROOT/'.github').rglob('*.*'))]:
         found += [f'{path.relative_to(ROOT)}: {o}' for o in link.findall(path.read_text(encoding='utf-8')) if o != cfg['user']]
     return found

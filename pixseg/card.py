@@ -7,12 +7,12 @@ __all__ = ['card_text', 'check_card', 'refuse_giants', 'check_size', 'refuse_nan
 
 # %% ../nbs/helpers/card.ipynb #b76a63d5
 import inspect
-import json
 import math
 from pathlib import Path
 
 from safetensors import safe_open, SafetensorError
 
+from .io.files import parse_json
 from .io.reading import Reading
 from .labels import Labels, PixsegError
 from .unet import UNet
@@ -54,7 +54,7 @@ _facts = dict( # what must stand on a card, and how to tell
     mean=('a number for each channel', _numbers),
     std=('a number above 0 for each channel', lambda v: _numbers(v, 0)),
     size=('height and width in pixels, or null', lambda v: v is None or
-          _numbers(v, 0) and [type(o) for o in v] == [int, int] and v[0]*v[1] <= 10**9),
+          _numbers(v, 0) and [type(o) for o in v] == [int, int] and v[0]*v[1] <= 180_000_000), # about as many as Pillow opens
     temperature=('a number above 0', lambda v: v is None or _numbers([v], 0)),
     reading=('how photographs become bytes', _reads))
 
@@ -65,8 +65,8 @@ def check_card(
 )->dict: # the card
     "Read a card; raises `PixsegError`, in one line that says what is wrong, if no network can be built from it."
     remedy = "take another copy of the file, or write it again with `save_model`"
-    try: card = json.loads(text)
-    except (ValueError, RecursionError) as e: card = f"{text[:20]} ({e})"
+    try: card = parse_json(text)
+    except ValueError as e: card = f"{text[:20]} ({e})"
     if not isinstance(card, dict): raise PixsegError(f"the card of {name} is {str(card)[:40]!r}, not a table of facts: {remedy}")
     for key,(wanted,right) in _facts.items():
         if key not in card and key not in ('size', 'temperature', 'reading'): raise PixsegError(f"the card of {name} has no {key!r}: {remedy}")

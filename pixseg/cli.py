@@ -26,7 +26,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from . import __version__
-from .io.files import atomic, check_folder, IMAGE_TYPES, VIDEO_TYPES
+from .io.files import atomic, check_folder, IMAGE_TYPES, read_json, VIDEO_TYPES
 from .labels import PixsegError
 from .run.config import check_knob, ConfigError, knob_type, KNOBS, make_config, nearest_knob
 
@@ -139,7 +139,7 @@ def _check_json(
 )->None:
     "Refuse, before anything is done, a place that is no result's: a folder, a file that is no JSON."
     if to is None or hasattr(to, 'write') or not os.path.lexists(to): return
-    try: fine = not os.path.isdir(to) and (not os.path.isfile(to) or not os.path.getsize(to) or isinstance(json.loads(Path(to).read_text()), dict))
+    try: fine = not os.path.isdir(to) and (not os.path.isfile(to) or not os.path.getsize(to) or isinstance(read_json(to), dict))
     except (OSError, ValueError): fine = False
     if not fine: raise ConfigError(f"{to} is there already and no result of pixseg: choose another file for `json`")
 
@@ -425,7 +425,7 @@ def push(args)->int:
     from pixseg.run.hub import hub_name, push_to_hub, render_hub_folder
     repo,scores = hub_name(args.repo, args.revision)[0],None
     if args.scores:
-        try: scores = json.loads(Path(args.scores).read_text(encoding='utf-8'))
+        try: scores = read_json(args.scores)
         except (OSError, ValueError) as e: raise PixsegError(f"{args.scores} cannot be read ({type(e).__name__}): give the file that `pixseg evaluate --json` wrote") from None
     about = dict(scores=scores, data=args.data, licence=args.licence)
     if args.dry_run:
@@ -444,7 +444,7 @@ def _clear_demo(out):
     if not run.exists() or not any(run.iterdir()):
         if scores: raise PixsegError(f"{scores[0]} is there without the run of a demo and would be overwritten: choose another --out")
         return
-    try: there = json.loads(config.read_text())['root']
+    try: there = read_json(config)['root']
     except (OSError, ValueError, LookupError, TypeError): there = None # no run's note
     if not isinstance(there, str) or Path(there).resolve() != (out/'streets').resolve(): # however the folder was named then and now
         raise PixsegError(f"{run} is not the run of an earlier demo and would be overwritten: choose another --out")

@@ -81,7 +81,7 @@ def test_wheel_tells_who_made_it_and_where_to_go(built):
         text, = (f.read(n) for n in f.namelist() if n.endswith('.dist-info/METADATA'))
         scripts, = (f.read(n).decode() for n in f.namelist() if n.endswith('.dist-info/entry_points.txt'))
     about = BytesParser().parsebytes(text)
-    repo = f"https://github.com/{cfg['user']}/{cfg['lib_name']}"
+    repo = f"https://github.com/{cfg['user']}/{cfg['repo']}"
     urls = dict(o.split(', ') for o in about.get_all('Project-URL'))
     assert urls == dict(Homepage=repo, Repository=repo, Issues=f'{repo}/issues', Changelog=f"{repo}/blob/{cfg['branch']}/CHANGELOG.md")
     assert about['Name'] == cfg['lib_name'] and about['License-Expression'] == f"{cfg['license']} AND CC-BY-NC-4.0" # the code, and the weights

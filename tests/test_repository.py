@@ -351,3 +351,34 @@ def test_floors_admit_colab():
     assert {r.name for r in reqs} <= set(colab)
     assert [str(r) for r in reqs if r.name in colab and colab[r.name] not in r.specifier] == []
     assert [str(r) for r in reqs if any(s.operator in ('==', '<', '<=', '~=') for s in r.specifier)] == []
+
+
+def test_one_setting_names_what_is_installed(tmp_path):
+    "Another name for the index: in the metadata and in every line that installs; what is imported stays, and export makes the same modules."
+    there = Path(shutil.copytree(ROOT, tmp_path/'copy', ignore=lambda d, names: [*not_copied(d, names), *(n for n in names if n.endswith('.safetensors'))]))
+    def do(*argv, code=0):
+        done = run(sys.executable, *argv, cwd=there)
+        assert done.returncode == code, done.stdout+done.stderr
+        return done.stdout
+    texts = lambda: {relative(p, there): p.read_text(encoding='utf-8') for d in ('nbs', 'pixseg', 'tests', '.github') for p in (there/d).rglob('*') if p.suffix in ('.ipynb', '.py', '.yaml', '.md')}
+    said = lambda name: {k: len(found) for k, s in texts().items() if (found := re.findall(rf'''["' ]{name}\\*\[[a-z]+\\*\]''', s))} # with an extra, whatever stands before it
+    was = said('pixseg')
+    assert was.keys() >= {'nbs/06_encoder.ipynb', 'nbs/io/video.ipynb', 'pixseg/io/video.py', 'pixseg/run/track.py', 'tests/test_out.py'}
+    do('.ci/rename.py', '--check')
+    ini = there/'settings.ini'
+    ini.write_text(ini.read_text(encoding='utf-8').replace('\nlib_name = pixseg\n', '\nlib_name = half-done\n'), encoding='utf-8')
+    places = do('.ci/rename.py', '--check', code=1).splitlines()
+    assert 'pyproject.toml: pixseg' in places and {o.split(':')[0] for o in places} >= was.keys()
+    do('.ci/rename.py', 'not a name', code=2)
+    do('.ci/rename.py', 'another-name')
+    do('.ci/rename.py', '--check')
+    assert said('pixseg') == {} and said('another-name') == was
+    do('.ci/readme.py', '--check')
+    do('setup.py', '-q', 'egg_info', '--egg-base', tmp_path)
+    info, = tmp_path.glob('*.egg-info')
+    about = (info/'PKG-INFO').read_text(encoding='utf-8')
+    assert '\nName: another-name\n' in about and 'Repository, https://github.com/pixseg/pixseg\n' in about and info.name == 'another_name.egg-info'
+    assert (info/'top_level.txt').read_text().split() == ['pixseg'] and 'pixseg = pixseg.cli:main' in (info/'entry_points.txt').read_text()
+    before = texts()
+    do('-c', "from nbdev.export import nb_export; nb_export('nbs/io/video.ipynb'); nb_export('nbs/run/track.ipynb')")
+    assert texts() == before

@@ -41,3 +41,17 @@ def test_what_the_workflows_name_exists():
     names = re.findall(r'^def (test_\w+)', tests, re.M)
     for words in re.findall(r"test_install\.py -k '([^']+)'", text):
         for word in words.split(' or '): assert any(word in n for n in names), f'no test of that name: {word}'
+
+
+def test_every_form_for_an_issue_is_one():
+    "What GitHub takes in a form; one with anything else is not offered."
+    import yaml
+    may = dict(input={'label', 'description', 'placeholder', 'value'}, textarea={'label', 'description', 'placeholder', 'value', 'render'})
+    for path in sorted((ROOT/'.github'/'ISSUE_TEMPLATE').glob('*.yml')):
+        form = yaml.safe_load(path.read_text(encoding='utf-8'))
+        assert {'name', 'description', 'body'} <= form.keys() <= {'name', 'description', 'body', 'labels', 'title'}, path.name
+        assert all(isinstance(form[k], str) for k in ('name', 'description')) and len({o['id'] for o in form['body']}) == len(form['body'])
+        for part in form['body']:
+            assert part.keys() <= {'type', 'id', 'attributes', 'validations'} and 'label' in part['attributes']
+            assert part['attributes'].keys() <= may[part['type']] and all(isinstance(o, str) for o in part['attributes'].values()), f"{path.name}: {part['id']}"
+            assert part.get('validations', {}).keys() <= {'required'}

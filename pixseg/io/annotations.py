@@ -10,7 +10,6 @@ __all__ = ['Entry', 'Found', 'add_ring', 'split_of', 'clean', 'Tree', 'Photos', 
 # %% ../../nbs/io/annotations.ipynb #7263fde1
 import base64
 import csv
-import json
 import os
 import re
 import unicodedata
@@ -26,7 +25,7 @@ import numpy as np
 from PIL import Image
 from fastcore.basics import patch
 
-from .files import IMAGE_TYPES
+from .files import IMAGE_TYPES, parse_json, parse_yaml, read_json
 from .images import BadImage, is_marked
 from .shapes import ring
 
@@ -84,7 +83,7 @@ def clean(
 # %% ../../nbs/io/annotations.ipynb #63ad8edd
 def _json(path):
     "What a JSON file holds, without the photograph that LabelMe packs into it."
-    d = json.loads(path.read_text(encoding='utf-8-sig'))
+    d = read_json(path)
     if isinstance(d, dict) and isinstance(d.get('imageData'), str): d['imageData'] = None
     return d
 
@@ -401,10 +400,9 @@ def _yolo_rows(path):
 # %% ../../nbs/io/annotations.ipynb #39c055c1
 def _yolo_yaml(tree):
     "The file with names or splits, and what it says."
-    import yaml
     for p in tree.of('.yaml', '.yml'):
-        try: d = yaml.safe_load(p.read_text(encoding='utf-8-sig'))
-        except (yaml.YAMLError, ValueError, OSError) as e: tree.broken.append((p, e))
+        try: d = parse_yaml(p.read_text(encoding='utf-8-sig'))
+        except (ValueError, OSError) as e: tree.broken.append((p, e))
         else:
             if isinstance(d, dict) and ('names' in d or 'nc' in d) and {'train','val','names'} & set(d): return p,d
     return None,{}
@@ -606,7 +604,7 @@ def _via_table(path):
         images = {}
         for row in csv.DictReader(f):
             name = row.get('filename') or row.get('#filename') or ''
-            try: region = {k:json.loads(row.get(f'region_{k}') or '{}') for k in ('shape_attributes', 'attributes')}
+            try: region = {k:parse_json(row.get(f'region_{k}') or '{}') for k in ('shape_attributes', 'attributes')}
             except ValueError: region = dict(shape_attributes={'name':'line of the table'}, attributes={})
             im = images.setdefault(name, dict(filename=name, regions=[]))
             if region['shape_attributes']: im['regions'].append(dict(shape_attributes=region['shape_attributes'], region_attributes=region['attributes']))

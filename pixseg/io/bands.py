@@ -7,6 +7,7 @@ __all__ = ['Head', 'tiff_pages', 'load_array', 'file_head', 'NeedsPackage', 'Hal
            'decode_upright', 'upright_size', 'read_bands']
 
 # %% ../../nbs/io/bands.ipynb #06e5d74f
+import logging
 import struct
 import sys
 import threading
@@ -296,6 +297,7 @@ def _read_tiff(image, page):
     except ImportError:
         what = f"a TIFF of {tags[277] or 1} x {max(_many(tags[258], 1))} bits, which Pillow cannot read whole"
         raise NeedsPackage(what, 'tifffile') from None
+    logging.getLogger('tifffile').addHandler(logging.NullHandler()) # else what it logs of a damaged file would go to standard error
     with _opened(image) as f, tifffile.TiffFile(f) as tif:
         p = tif.pages[number]
         try: a = p.asarray()

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import __version__ as pillow_version
 
 from .encoding import decide_code, look_at_mask
-from .files import atomic, IMAGE_TYPES, tell
+from .files import atomic, IMAGE_TYPES, read_json, tell
 from .forms import find_annotations
 from .images import as_image, BadImage, count_pages, decide_photos, grey_values, open_mask
 from .layout import find_layout, is_packed, say_no_masks
@@ -177,7 +177,7 @@ def _kept(rows, names, zero_is_void, bands, state):
     asked = repr([_version, pillow_version, state, [name for name,*_ in rows], names, zero_is_void, bands])
     path = shelf and shelf/f'{hashlib.blake2b(asked.encode(errors="surrogateescape"), digest_size=16).hexdigest()}.json'
     try:
-        o = json.loads(path.read_text())
+        o = read_json(path)
         return Reading.from_dict(o['how']),Labels.from_dict(o['labels']),list(o['notes'])
     except (AttributeError, OSError, ValueError, LookupError, TypeError): pass # no shelf, no note, a strange note
     how,labels,notes = _decide(rows, names, zero_is_void, bands)

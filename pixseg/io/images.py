@@ -183,7 +183,7 @@ def open_image(
     code:PhotoCode|None=None, # how its values become bytes; `None`: RGB, and what that leaves open is decided by this photograph alone, and told
     page:int|None=None, # of a stack or an animation, from 0; `None`: the first, and told if there are more
     large:int|None=None, # bytes of memory that it may take, however many pixels it has; `None`: at most as many pixels as Pillow opens
-)->np.ndarray: # uint8 `(H,W,C)`, upright; C is 3 unless `code` chooses bands
+)->np.ndarray: # uint8 `(H,W,C)`, upright; C is 3 unless `code` chooses bands, or 2 if there are no more
     "Any photograph as an array; raises `PixsegError` for what is none, naming the file if there is one."
     if large is not None and not hasattr(image, 'shape'):
         with any_size():
@@ -421,8 +421,12 @@ def _page(mask, page):
 def count_pages(
     path, # of an image file, or a Pillow image, which counts as one
 )->int: # pages from the first one on that have its size; thumbnails behind them do not count
-    "How many pages of one size an image file has."
-    if isinstance(path, Image.Image) or file_head(path).pages == 1: return 1
+    "How many pages of one size an image file has; raises `BadImage`."
+    if isinstance(path, Image.Image): return 1
+    try: return 1 if file_head(path).pages == 1 else _pages(path)
+    except Exception as e: raise unreadable(path, e) from None # decoders raise many kinds
+
+def _pages(path):
     with Image.open(path) as im:
         n,size = getattr(im, 'n_frames', 1),im.size
         for i in range(1, n):

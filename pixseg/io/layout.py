@@ -7,7 +7,6 @@ __all__ = ['Layout', 'match_names', 'is_packed', 'say_no_masks', 'find_layout']
 
 # %% ../../nbs/io/layout.ipynb #4e77595b
 import csv
-import json
 import os
 import re
 import unicodedata
@@ -19,7 +18,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from .files import file_kind, IMAGE_TYPES, say_kinds
+from .files import file_kind, IMAGE_TYPES, parse_json, say_kinds
 from .images import is_marked
 from .names import is_names_file
 from .reading import Problem
@@ -579,8 +578,8 @@ def _split_rows(path):
     "(split, cells) of each row of a table with a column for it, or of each name below a split's in JSON."
     text = path.read_text(encoding='utf-8-sig', errors='replace')
     if path.suffix.lower() == '.json':
-        try: d = json.loads(text)
-        except (ValueError, RecursionError): return
+        try: d = parse_json(text)
+        except ValueError: return
         for k,v in d.items() if isinstance(d, dict) else ():
             if _sure(k).split and not _sure(k).role and isinstance(v, list): yield from ((_sure(k).split, [o]) for o in v if isinstance(o, str))
         return

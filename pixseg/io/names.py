@@ -7,13 +7,12 @@ __all__ = ['read_names', 'is_names_file', 'find_names', 'write_codes']
 
 # %% ../../nbs/io/names.ipynb #42d9a556
 import csv
-import json
 import re
 from collections.abc import Callable
 from itertools import dropwhile
 from pathlib import Path
 
-from .files import IMAGE_TYPES
+from .files import IMAGE_TYPES, parse_json, parse_yaml
 from .reading import ClassNames
 from .codes import code_lines, void_ids
 from ..labels import Labels, PixsegError
@@ -157,17 +156,12 @@ def _sorted(path, pairs):
     return _rows(path, names, ids)
 
 # %% ../../nbs/io/names.ipynb #e6140972
-def _yaml(text):
-    import yaml
-    try: return yaml.safe_load(text)
-    except yaml.YAMLError as e: raise ValueError(f"it is no YAML ({str(e).splitlines()[0]})") from e
-
 def _pbtxt(text):
     items = re.findall(r'item\s*\{(.*?)\}', text, re.S)
     read = lambda key, o: (re.findall(rf'''\b{key}\s*:\s*["']?([^"'\n]+)''', o) or [None])[0]
     return [dict(name=read('display_name', o) or read('name', o), id=(read('id', o) or '').strip(' ,')) for o in items]
 
-_readers:dict[str,Callable] = {'.json': json.loads, '.yaml': _yaml, '.yml': _yaml, '.pbtxt': _pbtxt}
+_readers:dict[str,Callable] = {'.json': parse_json, '.yaml': parse_yaml, '.yml': parse_yaml, '.pbtxt': _pbtxt}
 
 def read_names(
     path:str|Path, # a file that names classes, in any of the forms above

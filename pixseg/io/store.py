@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import __version__ as pillow_version
 
-from .files import atomic, cache_dir
+from .files import atomic, cache_dir, parse_json
 from .pairs import read_pair
 from .reading import mask_files, Pair, Reading
 from ..labels import PixsegError
@@ -120,7 +120,7 @@ def _write_frames(path, pairs, table, size, resize):
 def _open_frames(path):
     "Photographs and masks of a file in the store; `None` if there is no whole file."
     try:
-        with path.open('rb') as f: head = json.loads(f.read(_head))
+        with path.open('rb') as f: head = parse_json(f.read(_head))
         n,h,w,c = [*head['shape'], 3][:4]
         if head['name'] != path.name or path.stat().st_size != _head+(c+1)*n*h*w: return None
         data = np.asarray(np.memmap(path, np.uint8, 'c', _head))

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from .files import read_json
 from .names import write_codes
 from .painters import Scene
 from ..labels import CAMVID, PixsegError
@@ -58,12 +59,12 @@ def _write_clip(folder, split, seed, number, size, frames):
 
 def _is_drawn(dest, want):
     "Whether the folder already holds just this; raises `PixsegError` if it holds something else."
-    try: have = json.loads((dest/'streets.json').read_text())
+    try: have = read_json(dest/'streets.json')
     except (OSError, ValueError): have = None
     if have==want: return True
     if dest.exists() and not dest.is_dir(): raise PixsegError(f"{dest} is a file: give the name of a new folder")
     if have is not None:
-        odd = [k for k in want if have.get(k)!=want[k]]
+        odd = [k for k in want if not isinstance(have, dict) or have.get(k)!=want[k]]
         raise PixsegError(f"{dest} holds streets with another {', '.join(odd)}: give a new folder or delete this one")
     if dest.is_dir() and any(dest.iterdir()): raise PixsegError(f"{dest} is not empty: give a new folder")
     return False

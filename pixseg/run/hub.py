@@ -106,14 +106,14 @@ def render_readme(
     licence,data = licence or said,data or card.get('data')
     figures,by_class = _figures(card.get('scores') if scores is None else scores, labels)
     if scores is not None and not figures: raise PixsegError("`scores` holds neither miou nor accuracy between 0 and 1: give what `evaluate` returned")
-    split = (scores or card['scores']).get('split') if figures else None
+    split = _plain((scores or card['scores']).get('split') or '') if figures else None
     name,classes = card.get('name') or f"{card['architecture']}, {labels.n} classes",[(i, o, ' '.join(map(str, labels.palette()[i]))) for i,o in enumerate(labels.classes)]
     kind = f"on {card['config']['encoder']}" if 'encoder' in card['config'] else 'from scratch'
     parts = dict(Classes=_table(('value in the mask', 'class', 'RGB'), classes), Photographs=_photographs(card), Training=_training(card, card.get('data') or data),
                  Scores=_judged(figures, by_class, split, data), Use=_use.replace('OWNER/NAME', repo).split('\n'), Limits=_limits(card, by_class, split),
                  Licence=[_plain(licence) if licence else 'The card says nothing of a licence: ask the owner before you use the model.'])
     text = '\n'.join(['---', _head(name, figures, split, data, licence).strip(), '---', '', f'# {_plain(name)}', '',
-        f"A U-Net {kind} that gives each pixel of a photograph one of {labels.n} classes. Made with [pixseg](https://github.com/pixseg/pixseg) {card['pixseg']}.",
+        f"A U-Net {kind} that gives each pixel of a photograph one of {labels.n} classes. Made with [pixseg](https://github.com/pixseg/pixseg) {_plain(card.get('pixseg', 'of an unknown version'))}.",
         *(line for k,lines in parts.items() for line in ('', f'## {k}', '', *lines)), ''])
     return f'{text}\n{_seal(text)}\n'
 

@@ -40,7 +40,7 @@ from .. import __version__
 from ..data import seg_dls
 from ..device import pick_device, processor, widened
 from ..encoder import EncoderUNet, freeze_encoder, split_params
-from ..io.files import atomic
+from ..io.files import atomic, read_json
 from ..io.folder import pick_split
 from ..io.images import as_rgb
 from ..io.sources import divide, open_source
@@ -197,11 +197,11 @@ class RunFolder(Callback):
 # %% ../../nbs/run/train.ipynb #00000035
 def write_csv(
     path:str|Path, # file to write
-    rows:list[dict], # one for each epoch, all with the same keys
+    rows:list[dict], # one for each epoch; what one of them lacks becomes an empty cell, too
 )->None:
     "Write rows as CSV, whole or not at all; `None` becomes an empty cell."
     with atomic(path, lasting=True) as part, part.open('w', newline='') as f:
-        writer = csv.DictWriter(f, list(rows[0]))
+        writer = csv.DictWriter(f, list(dict.fromkeys(k for r in rows for k in r)))
         writer.writeheader()
         writer.writerows({k:round(v, 6) if isinstance(v, float) else v for k,v in r.items()} for r in rows)
 
@@ -209,9 +209,12 @@ def write_csv(
 def read_csv(
     path:str|Path, # a `metrics.csv`
 )->list[dict]: # its rows, numbers as numbers, empty cells as `None`
-    "Read what `write_csv` wrote."
+    "Read what `write_csv` wrote; raises `PixsegError` for another table."
     num = lambda k,v: None if v == '' else int(v) if k == 'epoch' else float(v)
-    with Path(path).open(newline='') as f: return [{k:num(k, v) for k,v in r.items()} for r in csv.DictReader(f)]
+    try:
+        with Path(path).open(newline='') as f: return [{k:num(k, v) for k,v in r.items()} for r in csv.DictReader(f)]
+    except (OSError, ValueError, TypeError, csv.Error) as e:
+        raise PixsegError(f"{path} is not the table of a run ({getattr(e, 'strerror', None) or e}): give one that a run wrote") from None
 
 # %% ../../nbs/run/train.ipynb #2d40ed2f
 def show_curves(
@@ -266,7 +269,7 @@ def read_note(
     path:Path, # a JSON file in a run folder, such as `config.json`
 )->dict: # empty if it is not there, or no note of a run
     "What a run has written down about itself."
-    try: record = json.loads(path.read_text())
+    try: record = read_json(path)
     except (OSError, ValueError): return {}
     return record if isinstance(record, dict) else {}
 
@@ -349,22 +352,43 @@ def load_state(
         raise PixsegError(f"{path} is not a checkpoint of pixseg ({reason}): remove it and train anew") from None
     if not _is_state(state): raise PixsegError(f"{path} is not a checkpoint of pixseg (it holds something else): remove it and train anew")
     try: learn.model.load_state_dict(state.pop('model'))
-    except RuntimeError:
+    except (RuntimeError, AttributeError, TypeError):
         raise PixsegError(f"{path} belongs to another network: resume with the arguments in config.json") from None
+    if not all(v.isfinite().all() for v in learn.model.state_dict().values()):
+        raise PixsegError(f"{path} holds weights that are no numbers, so it is damaged: remove it and train anew")
     learn.create_opt()
-    try: learn.opt.load_state_dict(state.pop('opt'))
-    except (ValueError, KeyError, TypeError):
+    try: _put_back(learn.opt, state.pop('opt'))
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError):
         raise PixsegError(f"{path} was written with another optimiser: train anew, "
                           "or go on with the pixseg that wrote it") from None
     return state
 
+# %% ../../nbs/run/train.ipynb #08293e84
 def _is_state(o):
     "Whether this looks like what `take_state` gives, with the rows of the run."
-    number = lambda v: type(v) in (int, float)
-    row = lambda r: isinstance(r, dict) and {'epoch', 'miou', 'seconds'} <= r.keys() and all(v is None or number(v) for v in r.values())
+    smooth = o.get('smooth', (0, 0.)) if isinstance(o, dict) else None
     return (isinstance(o, dict) and all(isinstance(o.get(k), dict) for k in ('model', 'opt')) and type(o.get('epoch')) is int and o['epoch'] > 0
-            and isinstance(o.get('smooth', []), (list, tuple)) and len(o.get('smooth', (0, 0.))) == 2 and all(map(number, o.get('smooth', [])))
-            and isinstance(o.get('rows', []), list) and all(map(row, o.get('rows', []))))
+            and isinstance(o.get('scaler'), (dict, type(None))) and isinstance(smooth, (list, tuple)) and len(smooth) == 2
+            and all(map(_number, smooth)) and 0 <= smooth[0] < 1e12 and isinstance(o.get('rows', []), list) and _are_rows(o.get('rows', []), o['epoch']))
+
+def _number(v): return type(v) in (int, float) and abs(v) < 1e300
+
+def _are_rows(rows, done):
+    "Whether these are the figures of a run of so many epochs, one row for each, in their order; a part of them may be missing."
+    row = lambda r: (isinstance(r, dict) and {'epoch', 'miou', 'seconds'} <= r.keys() and all(isinstance(k, str) and (v is None or type(v) in (int, float)) for k,v in r.items())
+                     and type(r['epoch']) is int and r['epoch'] >= 0 and _number(r['seconds']))
+    if not all(map(row, rows)): return False
+    epochs = [r['epoch'] for r in rows]
+    return not epochs or epochs[-1] == done-1 and all(a < b for a,b in zip(epochs, epochs[1:]))
+
+def _put_back(opt, saved):
+    "The memory of an optimiser, as AdamW keeps it; raises many kinds of errors if that is another's."
+    groups = opt.state_dict()['param_groups']
+    if [len(g['params']) for g in groups] != [len(g['params']) for g in saved['param_groups']]: raise ValueError('other groups')
+    opt.load_state_dict(dict(state=saved['state'], param_groups=groups))
+    for p,kept in opt.opt.state.items():
+        good = kept.keys() == {'step', 'exp_avg', 'exp_avg_sq'} and all(v.is_floating_point() and v.isfinite().all() and v.shape == (() if k == 'step' else p.shape) for k,v in kept.items())
+        if not good: raise ValueError('another shape')
 
 # %% ../../nbs/run/train.ipynb #3bac8645
 def make_model(
@@ -503,7 +527,10 @@ def _resume(out, learn, resume):
     "State and rows of an earlier part of the run."
     if not resume: return None,[]
     state = load_state(out/'checkpoint'/'state.pt', learn)
-    return state,state.pop('rows', None) or [r for r in read_csv(out/'metrics.csv') if r['epoch'] < state['epoch']]
+    if rows := state.pop('rows', None): return state,rows
+    rows = [r for r in read_csv(out/'metrics.csv') if type(r.get('epoch')) is not int or r['epoch'] < state['epoch']] # checkpoints had no rows once
+    if not _are_rows(rows, state['epoch']): raise PixsegError(f"{out/'metrics.csv'} is not the table of this run: train anew into another `out`")
+    return state,rows
 
 def _check_left(config, done, rows):
     "Refuse an end that lies behind us."

@@ -33,7 +33,7 @@ from ..calibration import confidence as calibrated
 from ..draw import to_ids
 from ..io.convert import convert_data
 from ..io.names import write_codes
-from ..io.files import atomic, tell, unique_names
+from ..io.files import atomic, read_json, tell, unique_names
 from ..io.images import as_rgb, open_image, read_mask, save_mask, why_unreadable
 from ..labels import Labels, PixsegError, read_codes
 from ..modelfile import load_model
@@ -199,7 +199,7 @@ class Painted(Shown):
             with atomic(file) as part: part.write_text(json.dumps(now, ensure_ascii=False), encoding='utf-8')
 
     def _class_names(self, file):
-        try: names = json.loads(file.read_text(encoding='utf-8')) if file.exists() else []
+        try: names = read_json(file) if file.exists() else []
         except ValueError: names = None
         if isinstance(names, list) and all(isinstance(o, str) for o in names): return names
         raise PixsegError(f"{file} is damaged, so nobody knows what the strokes beside it mean: write the names of their classes into it, such as [\"Cat\", \"Grass\"]")
