@@ -1686,6 +1686,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'pixseg.io.shards._Open': ('io/shards.html#_open', 'pixseg/io/shards.py'),
                                   'pixseg.io.shards._Open.__del__': ('io/shards.html#_open.__del__', 'pixseg/io/shards.py'),
                                   'pixseg.io.shards._Open.__init__': ('io/shards.html#_open.__init__', 'pixseg/io/shards.py'),
+                                  'pixseg.io.shards._Open.read': ('io/shards.html#_open.read', 'pixseg/io/shards.py'),
                                   'pixseg.io.shards._add': ('io/shards.html#_add', 'pixseg/io/shards.py'),
                                   'pixseg.io.shards._checked': ('io/shards.html#_checked', 'pixseg/io/shards.py'),
                                   'pixseg.io.shards._clear': ('io/shards.html#_clear', 'pixseg/io/shards.py'),

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tarfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from pixseg.io.files import PixsegWarning
 from pixseg.io.folder import find_labels, find_pairs, open_folder
 from pixseg.io.pairs import read_pair
 from pixseg.io.reading import DataSet
-from pixseg.io.shards import find_shards, index_file
+from pixseg.io.shards import _opened, find_shards, index_file
 from pixseg.io.split import MixedData, read_split, StreamData
 from pixseg.io.streets import draw_shards, draw_streets
 from pixseg.labels import PixsegError
@@ -30,7 +32,6 @@ from pixseg.run.train import read_csv, train_run
 
 pytestmark = pytest.mark.filterwarnings('ignore::pixseg.io.files.PixsegWarning')
 RUN = dict(width=4, depth=2, bs=4, seed=0, device='cpu')
-FLAGS = [o for k,v in RUN.items() for o in (f'--{k}', str(v))]
 
 
 @pytest.fixture(scope='module')
@@ -61,7 +62,7 @@ def coded(a, kind='PNG'):
     return file.getvalue()
 
 
-PHOTO,MASK = coded(np.random.default_rng(0).integers(0, 255, (24, 32, 3), dtype=np.uint8), 'JPEG'),coded(np.arange(768, dtype=np.uint8).reshape(24, 32)//384)
+PHOTO,MASK = coded(np.random.default_rng(0).integers(0, 255, (24, 32, 3), dtype=np.uint8), 'JPEG'),coded((np.arange(768).reshape(24, 32)//384).astype(np.uint8))
 
 
 def samples(n=4, end='.png'): return [o for i in range(n) for o in ((f'{i:04}.jpg', PHOTO), (f'{i:04}{end}', MASK))]
@@ -127,18 +128,32 @@ def test_nothing_of_others_is_overwritten(root, shards, tmp_path):
     assert content(shards) == before and [p.name for p in (tmp_path/'full').iterdir()] == ['notes.txt']
 
 
+KILLED = '''
+import json, os, signal, sys
+from fastai.callback.core import Callback
+from pixseg.run.train import train_run
+class Kill(Callback):
+    def after_batch(self):
+        if self.training and (self.epoch, self.iter) == (2, 1): os.kill(os.getpid(), signal.SIGKILL)
+train_run(sys.argv[1], sys.argv[2], epochs=4, progress=False, say=lambda text: None, cbs=[Kill()], **json.loads(sys.argv[3]))
+'''
+
+
 def test_a_killed_training_goes_on_in_the_same_order(root, shards, tmp_path, monkeypatch):
     monkeypatch.setenv('PIXSEG_CACHE', 'off'); monkeypatch.setenv('PIXSEG_MEMORY_GB', '1e-6') # streamed, not held
-    train_run(shards, tmp_path/'whole', epochs=6, progress=False, say=lambda text: None, **RUN)
-    command = [sys.executable, '-W', 'ignore', '-m', 'pixseg.cli', 'train', shards, '--out', tmp_path/'cut', '--epochs', '6', *FLAGS]
-    run = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    while not (tmp_path/'cut'/'metrics.csv').is_file() or len(read_csv(tmp_path/'cut'/'metrics.csv')) < 2: assert run.poll() is None; time.sleep(.01)
-    run.kill(); run.wait()
-    assert run.returncode == -signal.SIGKILL and len(rows(tmp_path/'cut')) < 6
-    train_run(shards, tmp_path/'cut', resume=True, progress=False, say=lambda text: None)
+    orders,draw = [],SegDL.shuffle_fn
+    monkeypatch.setattr(SegDL, 'shuffle_fn', lambda self, idxs: orders.append(draw(self, idxs)) or orders[-1])
+    quiet = dict(progress=False, say=lambda text: None)
+    train_run(shards, tmp_path/'whole', epochs=4, **quiet, **RUN)
+    whole = [*orders]
+    killed = subprocess.run([sys.executable, '-W', 'ignore', '-c', KILLED, shards, tmp_path/'cut', json.dumps(RUN)])
+    assert killed.returncode == -signal.SIGKILL and len(rows(tmp_path/'cut')) == 2
+    orders.clear()
+    train_run(shards, tmp_path/'cut', resume=True, **quiet)
     assert rows(tmp_path/'cut') == rows(tmp_path/'whole')
+    assert orders == whole[2:] and len({*map(tuple, whole)}) == 4
     monkeypatch.setenv('PIXSEG_MEMORY_GB', '1')
-    train_run(root, tmp_path/'files', epochs=6, progress=False, say=lambda text: None, **RUN) # in memory, from files
+    train_run(root, tmp_path/'files', epochs=4, **quiet, **RUN) # in memory, from files
     assert rows(tmp_path/'files') == rows(tmp_path/'whole')
 
 
@@ -192,6 +207,13 @@ def test_a_shard_that_shrinks_while_it_is_read(shards, tmp_path):
     with pytest.raises(PixsegError, match='tar is shorter than it was'): read_pair(pairs[-1], np.arange(256, dtype=np.uint8))
 
 
+def test_many_threads_read_few_open_files(shards, monkeypatch):
+    monkeypatch.setattr('pixseg.io.shards._opened', lru_cache(1)(_opened.__wrapped__)) # each closes what another one may be reading from
+    pairs = find_pairs(shards)
+    files = [p.img.opened().read() for p in pairs]
+    with ThreadPoolExecutor(8) as pool: assert [*pool.map(lambda p: p.img.opened().read(), pairs*100)] == files*100
+
+
 @pytest.mark.parametrize('words,files', [
     ('/0004.jpg has no mask in its shard', [*samples(), ('0004.jpg', PHOTO)]),
     ('/0004.png has no photograph|/0004.png has no mask', [*samples(), ('0004.png', MASK)]),
@@ -205,7 +227,7 @@ def test_samples_that_are_no_pairs(words, files, tmp_path):
 def test_tar_files_that_are_none(tmp_path):
     tar = write_tar(tmp_path/'s'/'train-00.tar', samples())
     data = tar.read_bytes()
-    for n in (100, 512, 700, len(samples()[0][1])+600, data.rindex(MASK)+1024, data.rindex(MASK)+100): # in a header, behind one, in a file, before the end's zeros
+    for n in (100, 512, 700, len(samples()[0][1])+600, data.rindex(MASK)+512, data.rindex(MASK)+20): # in a header, behind one, in a file, before the end's zeros
         tar.write_bytes(data[:n])
         with pytest.raises(PixsegError, match='train-00.tar is no whole tar file'): find_pairs(tmp_path/'s')
     tar.write_bytes(b'\x1f\x8b'+data)

@@ -32,9 +32,15 @@ from ..labels import Labels, PixsegError
 # %% ../../nbs/io/shards.ipynb #24fa9691
 class _Open:
     "An open file that closes itself when nobody reads from it any more."
-    def __init__(self, path): self.fd = os.open(path, os.O_RDONLY|getattr(os, 'O_BINARY', 0))
+    def __init__(self, path): self.path,self.fd = path,os.open(path, os.O_RDONLY)
     def __del__(self, close=os.close): # kept here, since names are gone before the last file
         if hasattr(self, 'fd'): close(self.fd)
+
+    def read(self, start, n):
+        if hasattr(os, 'pread'): return os.pread(self.fd, n, start)
+        with open(self.path, 'rb') as f: # Windows
+            f.seek(start)
+            return f.read(n)
 
 @lru_cache(128)
 def _opened(shard): return _Open(shard.path)
@@ -52,12 +58,7 @@ class Shard:
         n:int, # how many
     )->bytes:
         "Some bytes, in one request; raises `BadImage`."
-        try:
-            if hasattr(os, 'pread'): data = os.pread(_opened(self).fd, n, start)
-            else:
-                with open(self.path, 'rb') as f: # Windows
-                    f.seek(start)
-                    data = f.read(n)
+        try: data = _opened(self).read(start, n)
         except OSError as e: raise BadImage(self.path, f"cannot be read ({e.strerror})", "check the disk that it lies on") from None
         if len(data) < n: raise BadImage(self.path, "is shorter than it was", "do not write into shards that are learned from")
         return data
