@@ -147,11 +147,12 @@ def test_a_killed_training_goes_on_in_the_same_order(root, shards, tmp_path, mon
     train_run(shards, tmp_path/'whole', epochs=4, **quiet, **RUN)
     whole = [*orders]
     killed = subprocess.run([sys.executable, '-W', 'ignore', '-c', KILLED, shards, tmp_path/'cut', json.dumps(RUN)])
-    assert killed.returncode == -signal.SIGKILL and len(rows(tmp_path/'cut')) == 2
+    n = len(rows(tmp_path/'cut')) # an epoch's line is written while the next one runs
+    assert killed.returncode == -signal.SIGKILL and 0 < n < 3
     orders.clear()
     train_run(shards, tmp_path/'cut', resume=True, **quiet)
     assert rows(tmp_path/'cut') == rows(tmp_path/'whole')
-    assert orders == whole[2:] and len({*map(tuple, whole)}) == 4
+    assert orders == whole[n:] and len({*map(tuple, whole)}) == 4
     monkeypatch.setenv('PIXSEG_MEMORY_GB', '1')
     train_run(root, tmp_path/'files', epochs=4, **quiet, **RUN) # in memory, from files
     assert rows(tmp_path/'files') == rows(tmp_path/'whole')
