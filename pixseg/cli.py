@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['size_arg', 'any_size_arg', 'scale_arg', 'number_arg', 'scales_arg', 'knob_option', 'in_options', 'write_json', 'bar',
-           'score_table', 'data_get', 'data_check', 'data_convert', 'train', 'evaluate', 'shipped_names', 'split_model',
-           'look', 'predict', 'export', 'page', 'push', 'demo', 'build_parser', 'main']
+           'score_table', 'data_get', 'data_check', 'data_convert', 'data_draw', 'train', 'evaluate', 'shipped_names',
+           'split_model', 'look', 'predict', 'export', 'page', 'push', 'demo', 'build_parser', 'main']
 
 # %% ../nbs/run/cli.ipynb #00000004
 import argparse
@@ -246,9 +246,18 @@ def data_convert(args)->int:
     "Write a data folder in another form."
     from pixseg.io.convert import convert_data
     data = _data(args)
-    convert_data(data, args.out, args.to, progress=bar('converted'))
+    convert_data(data, args.out, args.to, progress=bar('converted'), shard_mb=args.shard_mb)
     n = sum(map(len, data.splits.values()))
     print(f"{args.out}: {n} pair{'s'*(n != 1)} of {', '.join(data.splits)}, written as {args.to}")
+    return 0
+
+# %% ../nbs/run/cli.ipynb #eb2c6e6b
+def data_draw(args)->int:
+    "Draw street scenes, straight into shards."
+    from pixseg.io.streets import draw_shards
+    n = dict(train=args.train, val=args.val, test=args.test)
+    draw_shards(args.out, **n, size=args.frame, seed=getattr(args, 'seed', 0), shard_mb=args.shard_mb, workers=args.workers, progress=bar('drawn'))
+    print(f"{args.out}: {', '.join(f'{v} for {k}' for k,v in n.items() if v)}, drawn as shards")
     return 0
 
 # %% ../nbs/run/cli.ipynb #a60b3d00
@@ -482,7 +491,9 @@ _options = {
     'files': dict(metavar='FILES', nargs='+', help='photographs, films, or folders of photographs, whose sub-folders are kept; a model may stand before them (default: '
                                                    f"{next(iter(shipped_names()), 'none')}, which comes with pixseg)"),
     '--html': dict(metavar='FILE', help='also write a page with pictures of what was found, to open in a browser'),
-    '--to': dict(choices=('pixseg', 'coco', 'yolo', 'voc'), default='pixseg', help='the form to write (default: pixseg)'),
+    '--to': dict(choices=('pixseg', 'coco', 'yolo', 'voc', 'shards'), default='pixseg', help='the form to write; shards: tar files of many pairs, for data that '
+                 'fits into no memory (default: pixseg)'),
+    '--shard-mb': dict(type=number_arg(float), default=256., metavar='N', help='megabytes in a shard (default: 256)'),
     '--dest': dict(metavar='DIR', help='where to put it (default: $PIXSEG_DATA, or a cache folder)'),
     '--classes': dict(type=int, choices=(12, 32), default=12,
                       help='12: the SegNet variant, 360x480; 32: the original classes, 720x960 (default: 12)'),
@@ -532,17 +543,24 @@ def _add(p, option, **says):
 
 # %% ../nbs/run/cli.ipynb #cf5eeaa2
 def _data_commands(sub):
-    p = sub.add_parser('data', help='get CamVid; check a folder of images and masks, or convert it',
-                       description='Get CamVid, check any data folder, or write it in another form.')
-    sub = p.add_subparsers(dest='what', required=True, metavar='get|check|convert')
+    p = sub.add_parser('data', help='get CamVid; check a folder of images and masks, or convert it; draw streets',
+                       description='Get CamVid, check any data folder, write it in another form, or draw one.')
+    sub = p.add_subparsers(dest='what', required=True, metavar='get|check|convert|draw')
     _command(sub, data_get, 'get', 'download CamVid, verify every file, unpack it; a download that was cut off goes on',
              '--dest --classes', 'pixseg data get --dest data')
     _command(sub, data_check, 'check',
              'open every file of a data folder and list what is wrong, in which file, and what to do',
              'dir --colors --bands --html --json', 'pixseg data check data/CamVid --html check.html')
     p = _command(sub, data_convert, 'convert', 'write a data folder in another form; the files that are there stay as they are',
-                 'dir --to --colors --bands', 'pixseg data convert photos/ photos-coco --to coco')
-    p.add_argument('out', metavar='OUT', help='folder to make; if it is there, it must be empty')
+                 'dir --to --colors --bands --shard-mb', 'pixseg data convert photos/ photos-coco --to coco')
+    p.add_argument('out', metavar='OUT', help='folder to make; if it is there, it must be empty, or hold shards whose writing was interrupted')
+    p = _command(sub, data_draw, 'draw', 'draw street scenes into shards; what was interrupted goes on when it is called again', '--seed --shard-mb',
+                 'pixseg data draw streets --train 100000 --val 500 --size 360x480')
+    p.add_argument('out', metavar='OUT', help='folder to make')
+    for split,n in dict(train=240, val=60, test=60).items():
+        p.add_argument(f'--{split}', type=number_arg(int), default=n, metavar='N', help=f'scenes in {split} (default: {n})')
+    p.add_argument('--size', dest='frame', type=size_arg, default=(96, 128), metavar='HxW', help='size of a scene (default: 96x128)')
+    p.add_argument('--workers', type=number_arg(int), default=os.cpu_count() or 1, metavar='N', help='processes that draw (default: as many as there are cores)')
 
 def _train_command(sub):
     p = _command(sub, train, 'train', 'train a U-Net on a data folder',

@@ -33,6 +33,7 @@ class Head(NamedTuple):
 @contextmanager
 def _opened(image):
     "A path or an open file as an open file at its beginning."
+    if hasattr(image, 'opened'): image = image.opened() # a file inside a shard
     if not hasattr(image, 'read'):
         with open(image, 'rb') as f: yield f
         return
@@ -158,6 +159,7 @@ def open_pillow(
     image, # path or open file
 )->ImageFile.ImageFile: # not decoded yet
     "`Image.open`, which also knows HEIC if `pillow-heif` is installed; raises `NeedsPackage` if it is not."
+    if hasattr(image, 'opened'): image = image.opened() # a file inside a shard
     if hasattr(image, 'read'): image.seek(0)
     try: return Image.open(image)
     except UnidentifiedImageError:

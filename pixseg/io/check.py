@@ -84,10 +84,10 @@ def _problem(root, file, e):
 
 def below(
     root:Path, # a folder
-    path:str|Path, # a file, usually in it
+    path, # a file, usually in it, or in a shard of it
 )->str: # with forward slashes
     "The path of a file as seen from a folder."
-    try: return Path(path).relative_to(root).as_posix()
+    try: return Path(str(path)).relative_to(root).as_posix()
     except ValueError: return str(path)
 
 # %% ../../nbs/io/check.ipynb #0000002c

@@ -30,6 +30,7 @@ from .images import as_image, BadImage, count_pages, decide_photos, grey_values,
 from .layout import find_layout, is_packed, say_no_masks
 from .names import find_names, read_names
 from .reading import ClassNames, DataSet, Pair, Reading
+from .shards import find_shards
 from .store import store_dir
 from ..labels import CAMVID, CAMVID32, Labels, name_labels, PixsegError
 
@@ -242,6 +243,7 @@ def open_folder(
 
 def _open(root, said, bands, names, draw, state):
     "A data folder, looked at for the first time."
+    if shards := find_shards(root): return _from_shards(root, shards, said, bands, names, draw, state)
     layout = find_layout(root)
     found = layout if any(layout.splits.values()) or layout.problems else find_annotations(root, layout.lone)
     if found is None: raise PixsegError(say_no_masks(root, layout))
@@ -256,6 +258,16 @@ def _open(root, said, bands, names, draw, state):
     data.native = found.form in ("SegNet's layout", "fast.ai's layout") and known is not None
     if known is None and not data.refusal and not any('no names' in o for o in data.notes): data.notes.append(_nameless)
     return data
+
+def _from_shards(root, found, said, bands, names, draw, state):
+    "A folder of shards; of pixseg's own nothing is left to decide."
+    known = _known_names(root, found, [row for rows in found.splits.values() for row in rows], said, names)
+    if found.own and known and bands is None:
+        splits,notes = _with_val(found.splits) if draw else (found.splits, [])
+        pairs = {k:[Pair(*row) for row in rows] for k,rows in splits.items()}
+        return DataSet(root, found.form, pairs, _drawn_labels(known), _from(known), notes, native=not notes)
+    return settle(root, found.form, found.splits, known, bands=bands, draw=draw, state=state, by_split=found.by_split,
+                  notes=[*found.notes, *[_nameless]*(known is None)])
 
 def _few(names): return ', '.join(names[:3])+', ...'*(len(names) > 3)
 

@@ -6,12 +6,13 @@
 __all__ = ['RGB', 'MARK', 'BadImage', 'decode_image', 'why_unreadable', 'unreadable', 'why_broken', 'as_image', 'decode_photo',
            'open_image', 'resize_photo', 'as_rgb', 'decide_photos', 'parse_bands', 'photo_scale', 'open_mask',
            'count_pages', 'grey_values', 'is_lossy', 'lossy', 'decode_mask', 'say_decision', 'refuse_values',
-           'values_of', 'read_mask', 'save_mask', 'is_marked']
+           'values_of', 'read_mask', 'mask_png', 'save_mask', 'is_marked']
 
 # %% ../../nbs/io/images.ipynb #e9e39500
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -189,7 +190,7 @@ def open_image(
         with any_size():
             _refuse_huge(image, large)
             return open_image(image, code, page)
-    if isinstance(image, (str, Path, Image.Image)) or hasattr(image, 'read'):
+    if isinstance(image, (str, Path, Image.Image)) or hasattr(image, 'read') or hasattr(image, 'opened'):
         return decode_photo(image, _own_code(image, code, page), page or 0)[0]
     tensor,shape,c = hasattr(image, 'detach'),tuple(np.shape(image)),code.channels if code else 3 # told without importing torch
     if 0 in shape or not (len(shape) == 3 and shape[0 if tensor else 2] == c or len(shape) == 2 and not tensor and c in (1, 3)):
@@ -550,6 +551,19 @@ def read_mask(
     return np.asarray(im)
 
 # %% ../../nbs/io/images.ipynb #0000002b
+def mask_png(
+    mask:np.ndarray, # uint8 `(H,W)` class ids
+    labels:Labels, # their colours
+    software:str='pixseg', # who wrote it: the file's `Software` note
+)->bytes: # of a PNG file
+    "Class ids as a PNG that carries its colours as a palette."
+    im,file = Image.fromarray(np.asarray(mask, np.uint8)),BytesIO()
+    im.putpalette(labels.palette().flatten().tolist())
+    note = PngImagePlugin.PngInfo()
+    note.add_text('Software', software)
+    im.save(file, 'PNG', pnginfo=note)
+    return file.getvalue()
+
 def save_mask(
     mask:np.ndarray, # uint8 `(H,W)` class ids
     labels:Labels, # their colours
@@ -557,11 +571,7 @@ def save_mask(
     software:str='pixseg', # who wrote it: the file's `Software` note
 )->Path: # the file written
     "Write class ids as a PNG that carries its colours as a palette."
-    im = Image.fromarray(np.asarray(mask, np.uint8))
-    im.putpalette(labels.palette().flatten().tolist())
-    note = PngImagePlugin.PngInfo()
-    note.add_text('Software', software)
-    with atomic(path) as part: im.save(part, 'PNG', pnginfo=note)
+    with atomic(path) as part: part.write_bytes(mask_png(mask, labels, software))
     return Path(path)
 
 # %% ../../nbs/io/images.ipynb #ac2f8cd2

@@ -159,14 +159,14 @@ def called(
     pair:Pair, # one of its pairs
 )->str: # 'train/0001.png'; the name of a pair that is no file
     "What a person calls a pair's photograph."
-    return below(root, pair.img) if isinstance(pair.img, (str, Path)) else pair.name
+    return below(root, str(pair.img)) if isinstance(pair.img, (str, Path)) or hasattr(pair.img, 'filename') else pair.name
 
 def _files(root, data):
     "Which pair each file belongs to, by its path below the data folder; shapes by their file and what it calls the photograph."
     found = {}
     for p in [o for pairs in data.splits.values() for o in pairs]:
         for f in (p.img, *_images(p.mask)):
-            if isinstance(f, (str, Path)): found.setdefault(below(root, f), p)
+            if isinstance(f, (str, Path)) or hasattr(f, 'filename'): found.setdefault(below(root, str(f)), p)
         if isinstance(p.mask, Shapes): found.setdefault((below(root, p.mask.file), p.mask.name), p)
     return found
 

@@ -12,6 +12,7 @@ from PIL import Image
 from .encoding import decode_ids
 from .images import as_image, decode_photo, refuse_values, resize_photo, say_decision, values_of
 from .reading import Pair
+from .shards import in_shard, read_members
 from ..labels import CAMVID, CAMVID32, Labels, MERGE32, PixsegError
 
 # %% ../../nbs/io/pairs.ipynb #00000049
@@ -21,8 +22,9 @@ def read_pair(
     size:tuple[int,int]|None=None, # `(H,W)` to resize to; `None` keeps the file's own
 )->tuple[np.ndarray,np.ndarray]: # photograph uint8 `(H,W,C)` and mask uint8 `(H,W)`
     "Read one photograph and its mask; raises `PixsegError` naming the file if either is unusable."
-    img,turn = decode_photo(as_image(pair.img, f'photograph {pair.name}'), pair.how.photo)
-    mask,decided = decode_ids(as_image(pair.mask, f'mask {pair.name}'), pair.how.mask, img.shape[:2], turn)
+    photo,mask = read_members(pair.img, pair.mask) if in_shard(pair.img, pair.mask) else (as_image(pair.img, f'photograph {pair.name}'), as_image(pair.mask, f'mask {pair.name}'))
+    img,turn = decode_photo(photo, pair.how.photo)
+    mask,decided = decode_ids(mask, pair.how.mask, img.shape[:2], turn)
     say_decision(pair.mask, decided)
     if size and tuple(size) != img.shape[:2]:
         img,mask = resize_photo(img, size),np.asarray(Image.fromarray(mask).resize(size[::-1], Image.Resampling.NEAREST))

@@ -83,7 +83,7 @@ def frame_sizes(
 )->list[tuple[int,int]]: # `(H,W)` of each photograph, upright
     "The sizes of all photographs, from their heads; raises `BadImage`."
     def size(p):
-        if isinstance(p.img, np.ndarray): return p.img.shape[:2]
+        if getattr(p.img, 'shape', None): return tuple(p.img.shape[:2]) # an array, or noted in a shard's index
         try: return tuple(upright_size(p.img))
         except Exception as e: raise unreadable(p.img, e) from None
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool: return list(pool.map(size, pairs))
