@@ -65,7 +65,7 @@ def name_labels(
     names = checked_names(names)
     said = void_ids(names) if void is None else [void]
     if len(said)>1:
-        raise PixsegError(f"the list names two voids, {names[said[0]]!r} and {names[said[1]]!r}: rename all but one")
+        raise PixsegError(f"the list names two voids, {names[said[0]][:60]!r} and {names[said[1]][:60]!r}: rename all but one")
     void = said[0] if said else None
     return Labels(names, known_colors(names, void), void)
 

@@ -22,13 +22,13 @@ def checked_names(
     names, # class names, in id order
 )->tuple[str,...]: # the same; raises `PixsegError` if they cannot number a mask
     "1 to 256 plain names, no two alike."
-    if isinstance(names, str): raise PixsegError(f"`names` is the single string {names!r}: give a list of class names")
+    if isinstance(names, str): raise PixsegError(f"`names` is the single string {names[:60]!r}: give a list of class names")
     names = tuple(str(o) for o in names)
     if not 1<=len(names)<=256: raise PixsegError(f"{len(names)} class names: an 8-bit mask can number 1 to 256 of them")
     bad = [o for o in names if not o.strip() or o!=o.strip() or len(o.splitlines())>1]
-    if bad: raise PixsegError(f"class name {bad[0]!r} is empty or has a line break or outer spaces: write a plain name")
+    if bad: raise PixsegError(f"class name {bad[0][:60]!r} is empty or has a line break or outer spaces: write a plain name")
     twice = [o for i,o in enumerate(names) if o in names[:i]]
-    if twice: raise PixsegError(f"class name {twice[0]!r} comes twice: every id needs a name of its own")
+    if twice: raise PixsegError(f"class name {twice[0][:60]!r} comes twice: every id needs a name of its own")
     return names
 
 # %% ../../nbs/io/codes.ipynb #1023e52b

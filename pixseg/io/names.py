@@ -25,7 +25,7 @@ def _rows(path, names, ids=None, colors=None):
     "What a file says, looked at once."
     names = [str(o).strip() for o in names]
     void = void_ids(names)
-    if len(void) > 1: raise PixsegError(f"{path} names two voids, {names[void[0]]!r} and {names[void[1]]!r}: rename all but one")
+    if len(void) > 1: raise PixsegError(f"{path} names two voids, {names[void[0]][:60]!r} and {names[void[1]][:60]!r}: rename all but one")
     try: checked = Labels(names, colors)
     except PixsegError as e: raise PixsegError(f"{path}: {e}") from e
     ids = None if ids is None else tuple(255 if i == -1 else i for i in ids)
@@ -39,8 +39,8 @@ _end = r'\s*[\s,;:]\s*' # between the parts of a line
 _color = r'[\[(]?\s*' + _end.join([r'(\d{1,3})']*3) + r'\s*[\])]?'
 _color_last,_color_first = re.compile(rf'(.*\S){_end}{_color}[\s,;]*'),re.compile(rf'{_color}{_end}(.*\S)')
 _hex = re.compile(rf'(.*\S){_end}(#[0-9a-fA-F]{{6}})')
-_numbered = re.compile(r'''(-?\d+)(?:\s*[,;:=]|[.)](?=\s)|\s+-(?=\s)|(?=\s))\s*["']?([^\s"'].*?)["']?,?''')
-_number_last = re.compile(r'''["']?([^\s"'].*?)["']?\s*[\t,;:=]\s*(-?\d+),?''')
+_numbered = re.compile(r'''(-?\d{1,18})(?:\s*[,;:=]|[.)](?=\s)|\s+-(?=\s)|(?=\s))\s*["']?([^\s"'].*?)["']?,?''')
+_number_last = re.compile(r'''["']?([^\s"'].*?)["']?\s*[\t,;:=]\s*(-?\d{1,18}),?''')
 
 def _all(pattern, lines):
     "The match of every line; `None` if one does not fit."
@@ -118,7 +118,7 @@ def _rgb(value):
 # %% ../../nbs/io/names.ipynb #ebf05d4f
 _keys = ('id2label', 'label2id', 'names', 'labels', 'classes', 'class_names', 'categories', 'items')
 
-def _whole(o): return isinstance(o, int) and not isinstance(o, bool) or isinstance(o, str) and re.fullmatch(r'-?\d+', o)
+def _whole(o): return isinstance(o, int) and not isinstance(o, bool) or isinstance(o, str) and re.fullmatch(r'-?\d{1,18}', o)
 
 def _records(path, rows):
     "Names, values and colours of a list of records."

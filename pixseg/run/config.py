@@ -8,7 +8,6 @@ __all__ = ['KNOBS', 'ConfigError', 'knob_type', 'check_knob', 'RunConfig', 'near
 
 # %% ../../nbs/run/config.ipynb #fa468a59
 import difflib
-import math
 from dataclasses import asdict, dataclass, field, fields, replace
 from numbers import Integral, Real
 from pathlib import Path
@@ -92,7 +91,7 @@ class ConfigError(PixsegError):
 
 def _pair(of): return lambda v: isinstance(v, (tuple, list)) and len(v) == 2 and all(map(of, v))
 _whole = lambda v: isinstance(v, Integral) and not isinstance(v, bool)
-_number = lambda v: isinstance(v, Real) and not isinstance(v, bool) and math.isfinite(v)
+_number = lambda v: isinstance(v, Real) and not isinstance(v, bool) and abs(v) < 1e300 # neither nan nor a whole number that no float can hold
 _kinds:dict = { # for each type: (is it one, its plain form, in words)
     int: (_whole, int, 'a whole number'), float: (_number, float, 'a number'),
     str: (lambda v: isinstance(v, str) and v.strip() == v != '', str, 'a word'),

@@ -8,7 +8,6 @@ __all__ = ['FILE', 'render_readme', 'render_hub_folder', 'hub_name', 'push_to_hu
 # %% ../../nbs/run/hub.ipynb #5e49cbfa
 import hashlib
 import json
-import math
 import re
 import tempfile
 from contextlib import contextmanager
@@ -35,7 +34,7 @@ _known = ('apache-2.0 mit isc bsd-2-clause bsd-3-clause mpl-2.0 gpl-2.0 gpl-3.0 
 _metrics = dict(miou=('mean_iou', 'mean IoU'), accuracy=('accuracy', 'pixel accuracy'), class_accuracy=('mean_accuracy', 'class accuracy'))
 
 def _plain(o): return re.sub(r'\s+', ' ', str(o)).strip().replace('|', r'\|') # what stands in a line or in a table
-def _share(v): return type(v) in (int, float) and math.isfinite(v) and 0 <= v <= 1
+def _share(v): return type(v) in (int, float) and 0 <= v <= 1
 def _table(head, rows): return ['| '+' | '.join(map(_plain, o))+' |' for o in (head, ['---']*len(head), *rows)]
 
 def _figures(scores, labels):
