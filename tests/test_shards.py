@@ -47,7 +47,7 @@ def rows(run): return [{k:v for k,v in row.items() if k != 'seconds'} for row in
 
 
 def write_tar(path, files):
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, 'w') as tar:
         for name,data in files:
             info = tarfile.TarInfo(name)
@@ -199,6 +199,18 @@ def test_shards_and_indices_that_do_not_fit(shards, tmp_path):
         data = tar.read_bytes()
         tar.write_bytes(data[:512].replace(b'S0', b'T0')+data[512:])
     refused('train-000000.tar does not have S0', swapped)
+    def mixed(d, tar, index): # two conversions, one copied over the other as far as it went
+        for p in (tar, index): shutil.copy(str(p).replace('000000', '000001'), p)
+    refused('train-000000.tar is not the one that shards.json was written with', mixed)
+
+
+def test_what_lies_about_in_a_folder_of_shards(shards, tmp_path):
+    folder = spoilt(shards, tmp_path)
+    for name in ('preview.png', '._train-000000.tar', '@eaDir/train-000000.tar'):
+        (folder/name).parent.mkdir(exist_ok=True)
+        (folder/name).write_bytes(b'no tar file')
+    names = lambda d: [p.name for s in ('train', 'val') for p in find_pairs(d, s)]
+    assert names(folder) == names(shards)
 
 
 def test_a_shard_that_shrinks_while_it_is_read(shards, tmp_path):
@@ -219,6 +231,7 @@ def test_many_threads_read_few_open_files(shards, monkeypatch):
     ('/0004.jpg has no mask in its shard', [*samples(), ('0004.jpg', PHOTO)]),
     ('/0004.png has no photograph|/0004.png has no mask', [*samples(), ('0004.png', MASK)]),
     ('0-00.tar has two files 0003.jpg: write it again', [*samples(), ('0003.jpg', PHOTO)]),
+    ('has the files .jpg, .depth.png: name the mask|/0004.*has no mask', [*samples(), ('0004.jpg', PHOTO), ('0004.depth.png', MASK)]),
     ('has the files .jpg, .png, .webp: name the mask', [*samples(), ('0003.webp', PHOTO)])])
 def test_samples_that_are_no_pairs(words, files, tmp_path):
     write_tar(tmp_path/'s'/'0-00.tar', files)
@@ -231,6 +244,10 @@ def test_tar_files_that_are_none(tmp_path):
     for n in (100, 512, 700, len(samples()[0][1])+600, data.rindex(MASK)+512, data.rindex(MASK)+20): # in a header, behind one, in a file, before the end's zeros
         tar.write_bytes(data[:n])
         with pytest.raises(PixsegError, match='train-00.tar is no whole tar file'): find_pairs(tmp_path/'s')
+    tar.write_bytes(data+data) # `cat` of two
+    with pytest.raises(PixsegError, match='train-00.tar is no whole tar file .something follows its end'): find_pairs(tmp_path/'s')
+    tar.write_bytes(data+bytes(3*2**20))
+    assert sum(len(find_pairs(tmp_path/'s', s)) for s in ('train', 'val')) == 4
     tar.write_bytes(b'\x1f\x8b'+data)
     with pytest.raises(PixsegError, match='train-00.tar is no whole tar file'): find_pairs(tmp_path/'s')
 
@@ -247,6 +264,15 @@ def test_other_tools_shards(tmp_path):
     assert img.shape == (24, 32, 3) and np.array_equal(mask, np.arange(768).reshape(24, 32)//384)
     assert check_data(folder).ok is False # each photograph stands in train and in val
     assert {p.file.split('.tar')[0] for p in check_data(folder).problems} == {'val/00'}
+
+
+def test_shards_that_are_numbered_anew_in_each_folder_and_one_without_a_number(tmp_path):
+    folder = tmp_path/'s'
+    for name in ('a/0.tar', 'b/0.tar', 'val.tar'): write_tar(folder/name, samples())
+    with pytest.warns(PixsegWarning, match='2 of 3 shards name no split and are taken for train .the first is 0.tar'): data = find_pairs(folder)
+    assert [p.name for p in data] == [f'{d}/0/{i:04}' for d in 'ab' for i in range(4)] and len(find_pairs(folder, 'val')) == 4
+    (folder/'val.tar').rename(folder/'val.tar.gz')
+    with pytest.raises(PixsegError, match='val.tar.gz lies among shards, but is compressed'): find_pairs(folder)
 
 
 def test_an_odd_mask_is_named_by_shard_and_sample(root, tmp_path):

@@ -14,7 +14,7 @@ import re
 import tarfile
 from collections import Counter
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager, ExitStack
+from contextlib import contextmanager, ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from hashlib import blake2b
@@ -107,7 +107,7 @@ def _checked(m, data):
     except tarfile.HeaderError: head = tarfile.TarInfo()
     same = _plain(head.name) in (m.name, m.name.encode('ascii', 'replace').decode()) or len(m.name) > 99 # some formats keep other names elsewhere
     if same and head.size == m.size: return data[512:]
-    raise BadImage(m.shard.path, f"does not have {m.name} where its index says", "the two do not belong together: copy both again, or delete the index")
+    raise BadImage(m.shard.path, f"does not have {m.name} where its index says", "the two do not belong together: copy both again")
 
 def _plain(name): return name.removeprefix('./')
 
@@ -126,7 +126,7 @@ def photo_and_mask(
     "Which file of a sample is which."
     pictures = [e for e in ends if os.path.splitext('x'+e)[1].lower() in IMAGE_TYPES]
     masks = [e for e in pictures if _mask_words & set(re.findall('[a-z]+', e.lower()))]
-    if not masks and len(pictures) == 2: masks = [e for e in pictures if e.lower().endswith('.png')]
+    if not masks and len(pictures) == 2: masks = [e for e in pictures if e.lower() == '.png'] # not .depth.png
     photos = [e for e in pictures if e not in masks]
     return (photos[0] if photos else None, masks[0] if masks else None) if max(len(photos), len(masks)) < 2 else None
 
@@ -141,7 +141,9 @@ def scan_shard(
     try:
         with tarfile.open(shard.path, 'r:') as tar:
             members = [m for m in tar.getmembers() if m.isreg()]
-            if shard.read(tar.offset, min(1024, shard.bytes-tar.offset)).strip(b'\0') or shard.bytes-tar.offset < 512: raise tarfile.ReadError('its end is missing')
+            left = range(tar.offset, shard.bytes, 2**20) # nothing but zeros is there
+            if shard.bytes-tar.offset < 512: raise tarfile.ReadError('its end is missing')
+            if any(shard.read(at, min(2**20, shard.bytes-at)).strip(b'\0') for at in left): raise tarfile.ReadError('something follows its end')
     except tarfile.TarError as e: raise BadImage(shard.path, f"is no whole tar file ({e})", "copy or write it again") from None
     for m in members:
         stem,end = _part(_plain(m.name))
@@ -160,8 +162,8 @@ def read_index(
         n,rows = o['bytes'],o['samples']
         fine = all(0 < start and start+size <= n for _,_,*parts in rows for _,start,size in parts)
     except (OSError, ValueError, LookupError, TypeError): fine = False
-    if not fine: raise BadImage(file, "is no index that pixseg has written, or a part of one", "copy it again; or delete it, and its shard is looked through")
-    if n != shard.bytes: raise BadImage(shard.path, f"has {shard.bytes} bytes, but {n} when {file.name} was written", "copy both again; or delete the index, and the shard is looked through")
+    if not fine: raise BadImage(file, "is no index that pixseg has written, or a part of one", "copy it again, or write the shards again")
+    if n != shard.bytes: raise BadImage(shard.path, f"has {shard.bytes} bytes, but {n} when {file.name} was written", "copy both again, or write the shards again")
     return o
 
 # %% ../../nbs/io/shards.ipynb #87d3a008
@@ -177,21 +179,26 @@ class Shards:
 
 _numbered = re.compile(r'(?:.*[^0-9])?[0-9]+\.tar', re.I)
 
-def _tars(root):
-    "Shards of a folder and of the folders in it, and its texts; none if there are other things that may be data."
-    found,texts = [],[]
-    for here in (root, *sorted(p for p in root.iterdir() if p.is_dir() and p.name[0] != '.')):
-        for p in sorted(here.iterdir()):
-            if _numbered.fullmatch(p.name) and p.is_file(): found.append(p)
-            elif p.suffix.lower() in IMAGE_TYPES or p.is_dir() and here != root: return [],[]
+_packed = re.compile(r'.*\.(?:tar\.\w+|tgz|tbz2?|txz|zip)', re.I)
+
+def _tars(root, own):
+    "Shards of a folder and of the folders in it, and its texts; none if there are other things that may be data, unless pixseg has written them."
+    found,texts,packed = [],[],[]
+    for here in (root, *sorted(p for p in root.iterdir() if p.is_dir() and p.name[0] not in '.@')):
+        for p in sorted(p for p in here.iterdir() if p.name[0] not in '.@'):
+            if p.suffix.lower() == '.tar' and p.is_file(): found.append(p)
+            elif not own and (p.suffix.lower() in IMAGE_TYPES or p.is_dir() and here != root): return [],[]
+            elif _packed.fullmatch(p.name): packed.append(p)
             elif p.is_file() and here == root and not p.name.endswith('.index.json') and p.name != _note: texts.append(p)
+    if not any(_numbered.fullmatch(p.name) for p in found): return [],texts
+    if packed: raise BadImage(packed[0], "lies among shards, but is compressed, so that nothing in it can be looked up", "unpack it to a plain .tar, or put it elsewhere")
     return found,texts
 
 _note = 'shards.json'
 
 def shard_note(
     root:str|Path, # a folder
-)->dict|None: # `done`: whether all is written; `shards`: pairs in each; `source`: what they were made of; `None`: not a folder of pixseg's shards
+)->dict|None: # `done`: whether all is written; `shards`: pairs in each, and what they were made of; `source`: what they were made of; `None`: not a folder of pixseg's shards
     "What `write_shards` says about a folder; raises `BadImage`."
     file = Path(root)/_note
     if not file.is_file(): return None
@@ -202,17 +209,21 @@ def shard_note(
 
 # %% ../../nbs/io/shards.ipynb #9210b96f
 def _same_shards(root, note, tars):
-    "Refuse a folder whose shards are not those that were written."
+    "Refuse a folder whose shards are not those that were written; `_samples` does so for what is in them."
     if not note['done']: raise PixsegError(f"{root} holds shards whose writing was not finished: give the command that wrote them once more, and it goes on")
     there,wanted = {p.relative_to(root).as_posix():p for p in tars},set(note['shards'])
     if lost := sorted(wanted-set(there)): raise BadImage(Path(root, lost[0]), "is missing", f"copy all of the {len(wanted)} shards")
     if more := sorted(set(there)-wanted): raise BadImage(there[more[0]], f"is not one of the shards that {_note} lists", "put it into a folder of its own")
     if bare := next((p for p in tars if not index_file(p).is_file()), None): raise BadImage(index_file(bare), "is missing", "copy it, too")
 
-def _samples(root, path, own):
+def _samples(root, path, note):
     "Names, photographs and masks of a shard; what is wrong; how many samples have no picture; whether it has an index."
     shard,has = Shard(path),index_file(path).is_file()
-    if own or has: return [_pair(shard, *row) for row in read_index(shard)['samples']],[],0,True
+    if note or has:
+        index = read_index(shard)
+        if note and [len(index['samples']), index.get('source')] != list(note['shards'][path.name]):
+            raise BadImage(path, f"is not the one that {_note} was written with", "the folder is a mixture of two: copy all of it again")
+        return [_pair(shard, *row) for row in index['samples']],[],0,True
     pairs,problems,bare = [],[],0
     for stem,parts in scan_shard(shard):
         ends,kind = {p[0]:p for p in parts},photo_and_mask([p[0] for p in parts])
@@ -234,19 +245,22 @@ def find_shards(
 )->Shards|None: # `None`: it is something else
     "The shards of a folder; raises `PixsegError` for broken ones."
     root = Path(root)
-    (tars,texts),note = _tars(root),shard_note(root)
+    note = shard_note(root)
+    tars,texts = _tars(root, note is not None)
     if note: _same_shards(root, note, tars)
     if not tars: return None
-    with ThreadPoolExecutor(16) as pool: found = list(pool.map(lambda p: _samples(root, p, note is not None), tars)) # a remote disk takes its time for each
+    with ThreadPoolExecutor(16) as pool: found = list(pool.map(lambda p: _samples(root, p, note), tars)) # a remote disk takes its time for each
     out,bare = Shards({'train':[], 'val':[], 'test':[]}, note is not None, texts),sum(o[2] for o in found)
     splits = [split_of(p.relative_to(root)) or 'train' for p in tars]
     names = Counter((s, row[0]) for s,(rows,*_) in zip(splits, found) for row in rows)
     twice = {s for (s,_),n in names.items() if n > 1} # numbered anew in each shard
     for path,split,(rows,problems,*_) in zip(tars, splits, found):
-        out.splits[split] += [(f'{path.stem}/{row[0]}', *row[1:]) for row in rows] if split in twice else rows
+        out.splits[split] += [(f'{path.relative_to(root).with_suffix("").as_posix()}/{row[0]}', *row[1:]) for row in rows] if split in twice else rows
         if problems: out.by_split.setdefault(split, []).extend(problems)
     out.splits = {k:v for k,v in out.splits.items() if v}
     if n := sum(not o[3] for o in found): out.notes.append(f"{n} shard{'s'*(n > 1)} without an index looked through; `pixseg data convert --to shards` writes them with one")
+    unsaid = [p.name for p in tars if not split_of(p.relative_to(root))]
+    if 0 < len(unsaid) < len(tars): out.notes.append(f"{len(unsaid)} of {len(tars)} shards name no split and are taken for train (the first is {unsaid[0]})")
     if bare: out.notes.append(f"{bare} sample{'s'*(bare > 1)} without a picture passed over")
     return out
 
@@ -294,7 +308,7 @@ def _place(out, source, total):
         yield not (note and note['done'])
     finally:
         lock.release()
-        (out/'.lock').unlink(missing_ok=True)
+        with suppress(OSError): (out/'.lock').unlink() # somebody else may have it by now
 
 def _say(out, source, done=False, **shards):
     with atomic(out/_note, lasting=True) as part: part.write_text(json.dumps(dict(pixseg=1, done=done, source=source, shards=shards), indent=1)+'\n')
@@ -334,7 +348,7 @@ def write_shards(
                 if not n:
                     more = more or ahead(pool, partial(make, split), range(at, len(rows)), 16)
                     n = _fill(path, rows[at:], _told(more, progress, done, total), shard_mb*1e6)
-                at,done,k,shards[path.name] = at+n,done+n,k+1,n
+                at,done,k,shards[path.name] = at+n,done+n,k+1,(n, _source(rows[at:at+n]))
         _clear(out, shards)
         _say(out, source, _digest(list(splits.values())), **shards)
     return out
