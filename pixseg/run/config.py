@@ -91,7 +91,7 @@ class ConfigError(PixsegError):
 
 def _pair(of): return lambda v: isinstance(v, (tuple, list)) and len(v) == 2 and all(map(of, v))
 _whole = lambda v: isinstance(v, Integral) and not isinstance(v, bool)
-_number = lambda v: isinstance(v, Real) and not isinstance(v, bool) and abs(v) < 1e300 # neither nan nor a whole number that no float can hold
+_number = lambda v: isinstance(v, Real) and not isinstance(v, bool) and v < 1e300 and not v <= -1e300 # neither nan nor a whole number that no float can hold
 _kinds:dict = { # for each type: (is it one, its plain form, in words)
     int: (_whole, int, 'a whole number'), float: (_number, float, 'a number'),
     str: (lambda v: isinstance(v, str) and v.strip() == v != '', str, 'a word'),
