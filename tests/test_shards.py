@@ -190,6 +190,8 @@ def test_shards_and_indices_that_do_not_fit(shards, tmp_path):
     refused('train-000000.index.json is missing', lambda d, tar, index: index.unlink())
     refused('train-000099.tar is not one of the shards', lambda d, tar, index: shutil.copy(tar, d/'train-000099.tar'))
     refused('shards.json is no note', lambda d, tar, index: cut(d/'shards.json', 9))
+    for shards_are in ([], {'train-000000.tar': 3}, {'train-000000.tar': [None, 'x']}):
+        refused('shards.json is no note', lambda d, tar, index: (d/'shards.json').write_text(json.dumps(dict(pixseg=1, done='x', source='y', shards=shards_are)))) # noqa: B023
     def moved(d, tar, index):
         o = json.loads(index.read_text())
         o['samples'][0][2][1] += 512

@@ -204,8 +204,8 @@ def shard_note(
     if not file.is_file(): return None
     try:
         o = json.loads(file.read_text(encoding='utf-8'))
-        return dict(done=o['pixseg'] == 1 and o['done'], shards=dict(o['shards']), source=o['source'])
-    except (OSError, ValueError, LookupError, TypeError): raise BadImage(file, "is no note that pixseg has written, or a part of one", "write the shards again") from None
+        return dict(done=o['pixseg'] == 1 and o['done'], shards={k:[int(n), str(of)] for k,(n,of) in o['shards'].items()}, source=o['source'])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError): raise BadImage(file, "is no note that pixseg has written, or a part of one", "write the shards again") from None
 
 # %% ../../nbs/io/shards.ipynb #9210b96f
 def _same_shards(root, note, tars):
@@ -221,7 +221,7 @@ def _samples(root, path, note):
     shard,has = Shard(path),index_file(path).is_file()
     if note or has:
         index = read_index(shard)
-        if note and [len(index['samples']), index.get('source')] != list(note['shards'][path.name]):
+        if note and [len(index['samples']), index.get('source')] != note['shards'][path.name]:
             raise BadImage(path, f"is not the one that {_note} was written with", "the folder is a mixture of two: copy all of it again")
         return [_pair(shard, *row) for row in index['samples']],[],0,True
     pairs,problems,bare = [],[],0
