@@ -23,7 +23,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from .annotations import split_of
-from .files import ahead, atomic, IMAGE_TYPES, sweep
+from .files import ahead, atomic, IMAGE_TYPES, read_json, sweep
 from .images import BadImage
 from .names import write_codes
 from .reading import Problem
@@ -158,7 +158,7 @@ def read_index(
     "The index of a shard; raises `BadImage` for a broken one, or another shard's."
     file = index_file(shard.path)
     try:
-        o = json.loads(file.read_text(encoding='utf-8'))
+        o = read_json(file)
         n,rows = o['bytes'],o['samples']
         fine = all(0 < start and start+size <= n for _,_,*parts in rows for _,start,size in parts)
     except (OSError, ValueError, LookupError, TypeError): fine = False
@@ -203,7 +203,7 @@ def shard_note(
     file = Path(root)/_note
     if not file.is_file(): return None
     try:
-        o = json.loads(file.read_text(encoding='utf-8'))
+        o = read_json(file)
         return dict(done=o['pixseg'] == 1 and o['done'], shards={k:[int(n), str(of)] for k,(n,of) in o['shards'].items()}, source=o['source'])
     except (OSError, ValueError, LookupError, TypeError, AttributeError): raise BadImage(file, "is no note that pixseg has written, or a part of one", "write the shards again") from None
 

@@ -39,12 +39,14 @@ def _whole(value, name, least):
 def _check_size(size):
     try: h,w = size
     except (TypeError, ValueError): raise PixsegError(f"size is {size!r}: give (height, width) in pixels") from None
-    return _whole(h, 'height', 32),_whole(w, 'width', 32)
+    h,w = _whole(h, 'height', 32),_whole(w, 'width', 32)
+    if h*w > 50_000_000: raise PixsegError(f"size {h}x{w} is {h*w/1e6:.0f} million pixels: a street has 50 at most")
+    return h,w
 
 # %% ../../nbs/io/streets.ipynb #0000006b
 def draw_street(
     seed:int, # which street, 0 or more
-    size:tuple[int,int]=(96,128), # height and width in pixels, 32 or more each
+    size:tuple[int,int]=(96,128), # height and width in pixels, 32 or more each, 50 million pixels at most
     t:float=0., # frame, from -1e6 to 1e6: camera, cars and people move on a little with each
 )->tuple[np.ndarray,np.ndarray]: # uint8 `(H,W,3)` photograph and uint8 `(H,W)` mask with the ids of `CAMVID`
     "Draw one street scene and its mask, the same pixels on every platform; raises `PixsegError`."

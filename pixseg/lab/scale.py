@@ -58,7 +58,7 @@ def plan(
     area = job.window[0]*job.window[1]
     each = min(each, int(.9*gpu.holds/(step.held*area)))
     if each < 1: raise PixsegError(f"a window of {job.window[0]}x{job.window[1]} does not fit into {gpu.holds/1e9:.0f} GB: take smaller ones")
-    if n > job.batch: raise PixsegError(f"{n} GPUs cannot share a batch of {job.batch}: take fewer, or a larger batch")
+    if not 1 <= n <= job.batch: raise PixsegError(f"{n} GPUs cannot share a batch of {job.batch}: take fewer, or a larger batch")
     batch = min(each*n, job.batch)
     pixels = batch/n*area
     limits = {'arithmetic':step.slower*pixels*step.flops/gpu.flops, 'memory':step.slower*pixels*step.traffic/gpu.memory, 'starting':step.operations*gpu.start}
