@@ -8,7 +8,6 @@ __all__ = ['card_temperature', 'flat_pair', 'split_pixels', 'largest_prob', 'add
 
 # %% ../nbs/helpers/bins.ipynb #3bf0a3aa
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .io.files import ahead, same_size
+from .io.files import ahead, reading_threads, same_size
 from .io.folder import pick_split
 from .io.pairs import label_table, read_pair
 from .io.reading import read_as
@@ -66,7 +65,7 @@ def split_pixels(
     data = open_source(root, model.labels)
     pairs,table = read_as(pick_split(data, split)[part], getattr(model, 'photo', None)),label_table(data.labels, model.labels)
     if not pairs: raise PixsegError(f"{part} leaves no frame of {split!r}: give a larger one")
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(reading_threads()) as pool:
         read = (o for _,o in ahead(pool, lambda p: read_pair(p, table), pairs, 2*bs))
         for batch in same_size(read, bs):
             logits = predict_logits(model, [img for img,_ in batch], **kwargs)

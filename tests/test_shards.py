@@ -23,7 +23,7 @@ from pixseg.io.files import PixsegWarning
 from pixseg.io.folder import find_labels, find_pairs, open_folder
 from pixseg.io.pairs import read_pair
 from pixseg.io.reading import DataSet
-from pixseg.io.shards import _opened, find_shards, index_file
+from pixseg.io.shards import _opened, find_shards, index_file, Shard
 from pixseg.io.split import MixedData, read_split, StreamData
 from pixseg.io.streets import draw_shards, draw_streets
 from pixseg.labels import PixsegError
@@ -220,6 +220,30 @@ def test_a_shard_that_shrinks_while_it_is_read(shards, tmp_path):
     pairs = find_pairs(folder)
     for p in folder.glob('*.tar'): os.truncate(p, 1000)
     with pytest.raises(PixsegError, match='tar is shorter than it was'): read_pair(pairs[-1], np.arange(256, dtype=np.uint8))
+
+
+def test_a_mount_that_gives_less_than_it_is_asked_for(shards, monkeypatch):
+    pairs,table = find_pairs(shards),np.arange(256, dtype=np.uint8)
+    want,pread = [read_pair(p, table) for p in pairs],os.pread
+    monkeypatch.setattr(os, 'pread', lambda fd, n, at: pread(fd, min(n, 1000), at))
+    for p,(img,mask) in zip(pairs, want, strict=True): assert np.array_equal(read_pair(p, table)[0], img) and np.array_equal(read_pair(p, table)[1], mask)
+
+
+def test_a_pair_is_one_read(shards, monkeypatch):
+    pairs,asked,read = find_pairs(shards),[],Shard.read
+    monkeypatch.setattr(Shard, 'read', lambda self, start, n: asked.append(self.path) or read(self, start, n))
+    labels = find_labels(shards)
+    for _ in SegDL(StreamData(pairs, labels, labels.table(labels), (48, 64)), bs=4, device='cpu'): pass
+    assert sorted(asked) == sorted(p.img.shard.path for p in pairs)
+
+
+def test_the_index_of_a_shard_that_is_no_longer_wanted_goes_with_it(tmp_path):
+    args = dict(train=12, val=0, test=0, size=(48, 64), shard_mb=.02)
+    def stop(done, total):
+        if done == 9: raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt): draw_shards(tmp_path/'s', progress=stop, **args)
+    shutil.copy(tmp_path/'s'/'train-000000.index.json', tmp_path/'s'/'train-000099.index.json') # its tar is gone: killed in between
+    assert content(draw_shards(tmp_path/'s', **args)) == content(draw_shards(tmp_path/'new', **args))
 
 
 def test_many_threads_read_few_open_files(shards, monkeypatch):

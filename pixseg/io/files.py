@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['VIDEO_TYPES', 'IMAGE_TYPES', 'atomic', 'sweep', 'check_folder', 'parse_json', 'read_json', 'parse_yaml', 'cache_dir',
            'PixsegWarning', 'tell', 'image_files', 'folders_below', 'file_kind', 'say_kinds', 'passed_over',
-           'find_images', 'unique_names', 'ahead', 'one_behind', 'same_size']
+           'find_images', 'unique_names', 'reading_threads', 'ahead', 'one_behind', 'same_size']
 
 # %% ../../nbs/io/files.ipynb #aa7698a8
 import errno
@@ -215,6 +215,11 @@ def unique_names(
     return out
 
 # %% ../../nbs/io/files.ipynb #56b5f249
+def reading_threads()->int: # how many
+    "Threads that read and decode files: eight, since most of them wait for the disk, or one for each core of this process."
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    return max(8, min(64, cores//int(os.environ.get('LOCAL_WORLD_SIZE', 1)))) # a launch tells how many processes share the machine
+
 def ahead(
     pool, # of threads
     f, # called with each item, in a thread

@@ -143,7 +143,9 @@ def decode_photo(
                           key=('8 bits', str(_folder(image))))
     return (a if a.shape[2] > 1 or code.bands else a.repeat(3, 2)),turn
 
-def _folder(image): return Path(image).parent if isinstance(image, (str, Path)) else 'a list'
+def _folder(image):
+    name = image if isinstance(image, (str, Path)) else getattr(image, 'filename', None)
+    return Path(name).parent if isinstance(name, (str, Path)) else 'a list'
 def _span(scale): return f'{scale[0]:g} to {scale[1]:g}'
 
 # %% ../../nbs/io/images.ipynb #065f66a9
@@ -410,7 +412,7 @@ def open_mask(
 # %% ../../nbs/io/images.ipynb #d2c0e815
 def _page(mask, page):
     "A page of a mask's file, upright, and how it was stored."
-    if str(mask).lower().endswith('.npz'):
+    if str(_called(mask)).lower().endswith('.npz'):
         raise BadImage(mask, "holds several arrays and is no image", "masks are read from PNG, TIFF, BMP, GIF, WebP and .npy files: "
                        "write one with `Image.fromarray(ids).save('mask.png')`")
     try: head,(im,own) = file_head(mask),decode_upright(mask, page)

@@ -9,6 +9,7 @@ __all__ = ['read_pair', 'label_table']
 import numpy as np
 from PIL import Image
 
+from .bands import fetch
 from .encoding import decode_ids
 from .images import as_image, decode_photo, refuse_values, resize_photo, say_decision, values_of
 from .reading import Pair
@@ -22,7 +23,7 @@ def read_pair(
     size:tuple[int,int]|None=None, # `(H,W)` to resize to; `None` keeps the file's own
 )->tuple[np.ndarray,np.ndarray]: # photograph uint8 `(H,W,C)` and mask uint8 `(H,W)`
     "Read one photograph and its mask; raises `PixsegError` naming the file if either is unusable."
-    photo,mask = read_members(pair.img, pair.mask) if in_shard(pair.img, pair.mask) else (as_image(pair.img, f'photograph {pair.name}'), as_image(pair.mask, f'mask {pair.name}'))
+    photo,mask = read_members(pair.img, pair.mask) if in_shard(pair.img, pair.mask) else (fetch(as_image(pair.img, f'photograph {pair.name}')), fetch(as_image(pair.mask, f'mask {pair.name}')))
     img,turn = decode_photo(photo, pair.how.photo)
     mask,decided = decode_ids(mask, pair.how.mask, img.shape[:2], turn)
     say_decision(pair.mask, decided)

@@ -14,15 +14,17 @@ import re
 import tarfile
 from collections import Counter
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager, ExitStack, suppress
+from contextlib import contextmanager, ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
 from .annotations import split_of
+from .bands import FileBytes
 from .files import ahead, atomic, IMAGE_TYPES, read_json, sweep
 from .images import BadImage
 from .names import write_codes
@@ -32,18 +34,27 @@ from ..labels import Labels, PixsegError
 # %% ../../nbs/io/shards.ipynb #24fa9691
 class _Open:
     "An open file that closes itself when nobody reads from it any more."
-    def __init__(self, path): self.path,self.fd = path,os.open(path, os.O_RDONLY)
+    def __init__(self, path): self.fd = os.open(path, os.O_RDONLY)
     def __del__(self, close=os.close): # kept here, since names are gone before the last file
         if hasattr(self, 'fd'): close(self.fd)
 
-    def read(self, start, n):
-        if hasattr(os, 'pread'): return os.pread(self.fd, n, start)
-        with open(self.path, 'rb') as f: # Windows
-            f.seek(start)
-            return f.read(n)
+def _most_open():
+    "How many files this process may keep open here."
+    try: import resource
+    except ImportError: return 64 # Windows, where none is
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return 1024 if most < 0 else max(32, min(1024, most//4)) # -1: no limit
 
-@lru_cache(128)
+@lru_cache(_most_open())
 def _opened(shard): return _Open(shard.path)
+
+def _read(shard, start, n):
+    if hasattr(os, 'pread'):
+        file = _opened(shard) # keeps it open until it has been read from
+        return os.pread(file.fd, n, start)
+    with open(shard.path, 'rb') as f:
+        f.seek(start)
+        return f.read(n)
 
 class Shard:
     "A tar file that is read at any place, by any number of threads and processes."
@@ -57,17 +68,17 @@ class Shard:
         start:int, # first byte
         n:int, # how many
     )->bytes:
-        "Some bytes, in one request; raises `BadImage`."
-        try: data = _opened(self).read(start, n)
+        "Some bytes, in one request where the system gives all at once; raises `BadImage`."
+        parts,end = [],start+n
+        try:
+            while start < end and (part := _read(self, start, end-start)): # mounted buckets give less than they were asked for
+                parts.append(part)
+                start += len(part)
         except OSError as e: raise BadImage(self.path, f"cannot be read ({e.strerror})", "check the disk that it lies on") from None
-        if len(data) < n: raise BadImage(self.path, "is shorter than it was", "do not write into shards that are learned from")
-        return data
+        if start < end: raise BadImage(self.path, "is shorter than it was", "do not write into shards that are learned from")
+        return b''.join(parts)
 
 # %% ../../nbs/io/shards.ipynb #7440f46b
-class _Bytes(io.BytesIO):
-    "The bytes of a file, and what to call it."
-    def __init__(self, data, filename): super().__init__(data); self.filename = filename
-
 @dataclass(frozen=True, slots=True)
 class Member:
     "A file inside a shard."
@@ -99,7 +110,7 @@ def read_members(
     first,last = min(m.start for m in members)-512,max(m.start+m.size for m in members)
     if len(members) > 1 and last-first > 2*sum(m.size for m in members)+8192: return [read_members(m)[0] for m in members]
     data = memoryview(members[0].shard.read(first, last-first))
-    return [_Bytes(_checked(m, data[m.start-first-512:m.start-first+m.size]), m.filename) for m in members]
+    return [FileBytes(_checked(m, data[m.start-first-512:m.start-first+m.size]), m.filename) for m in members]
 
 def _checked(m, data):
     "The bytes behind a file's header, which must be its own."
@@ -216,14 +227,20 @@ def _same_shards(root, note, tars):
     if more := sorted(set(there)-wanted): raise BadImage(there[more[0]], f"is not one of the shards that {_note} lists", "put it into a folder of its own")
     if bare := next((p for p in tars if not index_file(p).is_file()), None): raise BadImage(index_file(bare), "is missing", "copy it, too")
 
+class _Found(NamedTuple):
+    pairs:list # (name, photograph, mask)
+    problems:list[Problem]
+    bare:int # samples without a picture
+    indexed:bool
+
 def _samples(root, path, note):
-    "Names, photographs and masks of a shard; what is wrong; how many samples have no picture; whether it has an index."
+    "What is in a shard, from its index or its headers."
     shard,has = Shard(path),index_file(path).is_file()
     if note or has:
         index = read_index(shard)
         if note and [len(index['samples']), index.get('source')] != note['shards'][path.name]:
             raise BadImage(path, f"is not the one that {_note} was written with", "the folder is a mixture of two: copy all of it again")
-        return [_pair(shard, *row) for row in index['samples']],[],0,True
+        return _Found([_pair(shard, *row) for row in index['samples']], [], 0, True)
     pairs,problems,bare = [],[],0
     for stem,parts in scan_shard(shard):
         ends,kind = {p[0]:p for p in parts},photo_and_mask([p[0] for p in parts])
@@ -232,7 +249,7 @@ def _samples(root, path, note):
         elif all(kind): pairs.append(_pair(shard, stem, None, *(ends[k] for k in kind)))
         elif any(kind): problems.append(Problem(said+next(filter(None, kind)), f"has no {'mask' if kind[0] else 'photograph'} in its shard", "write both into the same shard"))
         else: bare += 1
-    return pairs,problems,bare,False
+    return _Found(pairs, problems, bare, False)
 
 @lru_cache(1024)
 def _one(o): return o # equal things as one
@@ -250,15 +267,15 @@ def find_shards(
     if note: _same_shards(root, note, tars)
     if not tars: return None
     with ThreadPoolExecutor(16) as pool: found = list(pool.map(lambda p: _samples(root, p, note), tars)) # a remote disk takes its time for each
-    out,bare = Shards({'train':[], 'val':[], 'test':[]}, note is not None, texts),sum(o[2] for o in found)
+    out,bare = Shards({'train':[], 'val':[], 'test':[]}, note is not None, texts),sum(o.bare for o in found)
     splits = [split_of(p.relative_to(root)) or 'train' for p in tars]
-    names = Counter((s, row[0]) for s,(rows,*_) in zip(splits, found) for row in rows)
+    names = Counter((s, row[0]) for s,o in zip(splits, found) for row in o.pairs)
     twice = {s for (s,_),n in names.items() if n > 1} # numbered anew in each shard
     for path,split,(rows,problems,*_) in zip(tars, splits, found):
         out.splits[split] += [(f'{path.relative_to(root).with_suffix("").as_posix()}/{row[0]}', *row[1:]) for row in rows] if split in twice else rows
         if problems: out.by_split.setdefault(split, []).extend(problems)
     out.splits = {k:v for k,v in out.splits.items() if v}
-    if n := sum(not o[3] for o in found): out.notes.append(f"{n} shard{'s'*(n > 1)} without an index looked through; `pixseg data convert --to shards` writes them with one")
+    if n := sum(not o.indexed for o in found): out.notes.append(f"{n} shard{'s'*(n > 1)} without an index looked through; `pixseg data convert --to shards` writes them with one")
     unsaid = [p.name for p in tars if not split_of(p.relative_to(root))]
     if 0 < len(unsaid) < len(tars): out.notes.append(f"{len(unsaid)} of {len(tars)} shards name no split and are taken for train (the first is {unsaid[0]})")
     if bare: out.notes.append(f"{bare} sample{'s'*(bare > 1)} without a picture passed over")
@@ -282,7 +299,8 @@ def _fill(path, rows, samples, limit):
     with atomic(path, lasting=True) as part:
         with tarfile.open(part, 'w', format=tarfile.GNU_FORMAT) as tar:
             for (name,_),(_,(end,photo,mask,shape)) in zip(rows, samples):
-                said.append([name, list(shape), *([o, *_add(tar, name+o, data)] for o,data in ((end, photo), ('.mask.png', mask)))])
+                where = [[o, *_add(tar, name+o, data)] for o,data in ((end, photo), ('.mask.png', mask))]
+                said.append([name, list(shape), *where])
                 if tar.offset >= limit: break
         n = part.stat().st_size
     with atomic(index_file(path), lasting=True) as part:
@@ -291,24 +309,25 @@ def _fill(path, rows, samples, limit):
 
 # %% ../../nbs/io/shards.ipynb #1d66e867
 @contextmanager
-def _place(out, source, total):
-    "A folder for shards, new or begun with the same data; yields whether there is anything to do."
+def _place(out, source, state):
+    "A folder for shards, new or begun with the same data in the same state; yields whether there is anything to do."
     if out.exists() and not out.is_dir(): raise PixsegError(f"{out} is a file: choose the name of a new folder")
     out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out/'.lock')
+    lock,begun = FileLock(out/'.lock'),(out/'.lock').exists()
     try: lock.acquire(timeout=0)
     except Timeout: raise PixsegError(f"another process is writing shards into {out}: wait until it has ended, or choose another folder") from None
     except (NotImplementedError, OSError): pass # a disk without locks
     try:
         note,there = shard_note(out),[p for p in out.iterdir() if p.name != '.lock' and not p.name.endswith('.part')]
         if note is None and there: raise PixsegError(f"{out} is not empty, and nothing is overwritten: choose a new folder, or empty it")
-        if note and (note['source'] != source or note['done'] and note['done'] != total):
+        if note and (note['source'] != source or note['done'] and note['done'] != state):
             raise PixsegError(f"{out} holds shards of other data, or of the same in another state or size: choose a new folder, or delete this one")
+        begun = True
         if lock.is_locked: sweep(out, 0)
         yield not (note and note['done'])
     finally:
+        if lock.is_locked and not begun: (out/'.lock').unlink(missing_ok=True) # of a folder that is left alone nothing is changed
         lock.release()
-        with suppress(OSError): (out/'.lock').unlink() # somebody else may have it by now
 
 def _say(out, source, done=False, **shards):
     with atomic(out/_note, lasting=True) as part: part.write_text(json.dumps(dict(pixseg=1, done=done, source=source, shards=shards), indent=1)+'\n')
@@ -335,7 +354,8 @@ def write_shards(
     if not shard_mb > 0: raise PixsegError(f"`shard_mb={shard_mb}` is no size: give the megabytes of a shard, such as 256")
     out,done,shards,total = Path(out).expanduser().resolve(),0,{},sum(map(len, splits.values()))
     source = _digest([[(k, [name for name,_ in rows]) for k,rows in splits.items()], labels.names, labels.void, shard_mb])
-    with _place(out, source, _digest(list(splits.values()))) as todo, ExitStack() as stack:
+    state = _digest(list(splits.values()))
+    with _place(out, source, state) as todo, ExitStack() as stack:
         if not todo: return out
         _say(out, source)
         write_codes(labels, out/'codes.txt')
@@ -348,17 +368,19 @@ def write_shards(
                 if not n:
                     more = more or ahead(pool, partial(make, split), range(at, len(rows)), 16)
                     n = _fill(path, rows[at:], _told(more, progress, done, total), shard_mb*1e6)
-                at,done,k,shards[path.name] = at+n,done+n,k+1,(n, _source(rows[at:at+n]))
+                shards[path.name] = n,_source(rows[at:at+n])
+                at,done,k = at+n,done+n,k+1
         _clear(out, shards)
-        _say(out, source, _digest(list(splits.values())), **shards)
+        _say(out, source, state, **shards)
     return out
 
 def _clear(out, shards):
     "Remove what was begun when the photographs were others, and more."
-    for p in out.glob('*-*.tar'):
-        if re.fullmatch(r'.+-[0-9]{6}\.tar', p.name) and p.name not in shards and index_file(p).is_file():
-            p.unlink()
-            index_file(p).unlink()
+    for index in out.glob('*.index.json'):
+        tar = out/index.name.replace('.index.json', '.tar')
+        if re.fullmatch(r'.+-[0-9]{6}\.tar', tar.name) and tar.name not in shards:
+            tar.unlink(missing_ok=True)
+            index.unlink() # last: what is interrupted here is found again
 
 def _told(samples, progress, done, total):
     for i,o in enumerate(samples, done+1):

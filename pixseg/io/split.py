@@ -6,7 +6,6 @@
 __all__ = ['SegData', 'typed', 'frame_sizes', 'read_split', 'default_batch', 'FrameView', 'StreamData', 'MixedData', 'FrameList']
 
 # %% ../../nbs/io/split.ipynb #388951f6
-import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +17,7 @@ from fastcore.basics import patch
 from torch import Tensor
 
 from .bands import upright_size
-from .files import tell
+from .files import reading_threads, tell
 from .images import unreadable
 from .pairs import label_table, read_pair
 from .reading import Pair, Reading
@@ -86,7 +85,7 @@ def frame_sizes(
         if getattr(p.img, 'shape', None): return tuple(p.img.shape[:2]) # an array, or noted in a shard's index
         try: return tuple(upright_size(p.img))
         except Exception as e: raise unreadable(p.img, e) from None
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool: return list(pool.map(size, pairs))
+    with ThreadPoolExecutor(reading_threads()) as pool: return list(pool.map(size, pairs))
 
 # %% ../../nbs/io/split.ipynb #6fb76d96
 def read_split(
@@ -155,7 +154,7 @@ class StreamData(SegData):
         self.pairs,self.table,self.size_wanted = list(pairs),table,size
         self.names,self.labels,self.how,self.split_idx = [p.name for p in pairs],labels,pairs[0].how,None
         self.frame_size = tuple(size or read_pair(pairs[0], table)[0].shape[:2])
-        self.pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+        self.pool = ThreadPoolExecutor(reading_threads())
         self.imgs,self.masks = FrameView(self, 0),FrameView(self, 1)
 
     def __getitem__(self, i): return typed(self.read(i))
@@ -213,7 +212,7 @@ class MixedData(StreamData):
         self.pairs,self.table,self.kept = list(pairs),table,{}
         self.names,self.labels,self.how,self.split_idx = [p.name for p in pairs],labels,pairs[0].how,None
         self.room = memory_limit() if memory is None else memory
-        self.pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+        self.pool = ThreadPoolExecutor(reading_threads())
         self.sizes = frame_sizes(pairs)
         self.imgs,self.masks = FrameList(self, 0),FrameList(self, 1)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import __version__ as pillow_version
 
-from .files import atomic, cache_dir, parse_json
+from .files import atomic, cache_dir, parse_json, reading_threads
 from .pairs import read_pair
 from .reading import mask_files, Pair, Reading
 from ..labels import PixsegError
@@ -53,7 +53,7 @@ def decode_all(
         img,mask = read_pair(pairs[i], table, size if resize else None)
         if img.shape[:2] != size: raise other_size(pairs, i, size, img)
         put(i, img, mask)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(reading_threads()) as pool:
         for _ in pool.map(one, range(len(pairs))): pass # the first error ends it
 
 # %% ../../nbs/io/store.ipynb #e5032d75

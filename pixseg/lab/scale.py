@@ -35,6 +35,7 @@ class Gpu:
     together:int = 8 # GPUs in a machine
     start:float = 8e-6 # seconds to start an operation
     hop:float = 5e-6 # seconds until a message arrives
+    cores:float = 12 # of the machine's processor, for each GPU
 
 # %% ../../nbs/lab/scale.ipynb #347e50e2
 @dataclass(frozen=True)
@@ -53,17 +54,19 @@ def plan(
     gpu:Gpu,
     n:int=1, # GPUs
     each:int=8, # windows that a GPU takes at once, at most
-)->dict: # batch, seconds of a step and what holds it up, hours, euros, photographs and bytes a second that must be read
-    "What a training would take, on paper, if no step waits for data; raises `PixsegError` if there is nothing to do for a GPU, or a window does not fit."
+    decode:float=0., # seconds that a core takes to read a photograph, if that is done in every epoch
+)->dict: # batch, seconds of a step, what holds it up and all its limits, hours, euros, photographs and bytes a second that must be read
+    "What a training would take, on paper; raises `PixsegError` if the batch cannot be shared, or a window does not fit."
     area = job.window[0]*job.window[1]
     each = min(each, int(.9*gpu.holds/(step.held*area)))
     if each < 1: raise PixsegError(f"a window of {job.window[0]}x{job.window[1]} does not fit into {gpu.holds/1e9:.0f} GB: take smaller ones")
-    if not 1 <= n <= job.batch: raise PixsegError(f"{n} GPUs cannot share a batch of {job.batch}: take fewer, or a larger batch")
     batch = min(each*n, job.batch)
+    if n < 1 or batch%n or not batch: raise PixsegError(f"{n} GPUs cannot share a batch of {job.batch}: take fewer, or a larger batch")
     pixels = batch/n*area
-    limits = {'arithmetic':step.slower*pixels*step.flops/gpu.flops, 'memory':step.slower*pixels*step.traffic/gpu.memory, 'starting':step.operations*gpu.start}
+    limits = {'arithmetic':step.slower*pixels*step.flops/gpu.flops, 'memory':step.slower*pixels*step.traffic/gpu.memory, 'starting':step.operations*gpu.start,
+              'decoding':decode*batch/n/min(gpu.cores, 64)} # `reading_threads` of io/files: no more than 64
     work = max(limits.values())
-    told = 2*(n-1)*(gpu.hop+4*step.parameters/n/(gpu.link if n <= gpu.together else gpu.network))
-    hours = (work+told)*job.frames*job.epochs/batch/3600
-    return dict(batch=batch, rate=sqrt(batch/8), step=work+told, held_up=max(limits, key=limits.get), telling=told/(work+told), hours=hours,
-                euros=hours*n*gpu.euros, photographs=batch/(work+told), bytes=batch*job.file/(work+told))
+    gradients = 2*(n-1)*(gpu.hop+4*step.parameters/n/(gpu.link if n <= gpu.together else gpu.network))
+    hours = (work+gradients)*job.frames*job.epochs/batch/3600
+    return dict(batch=batch, rate=sqrt(batch/8), step=work+gradients, held_up=max(limits, key=limits.get), gradients=gradients, limits=limits, hours=hours,
+                euros=hours*n*gpu.euros, photographs=batch/(work+gradients), bytes=batch*job.file/(work+gradients))

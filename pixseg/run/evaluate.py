@@ -6,7 +6,6 @@
 __all__ = ['evaluate']
 
 # %% ../../nbs/run/evaluate.ipynb #fcb3c48a
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,7 +14,7 @@ import torch
 from torch import nn
 
 from ..boundary import PhotoTally
-from ..io.files import ahead, one_behind, same_size, tell
+from ..io.files import ahead, one_behind, reading_threads, same_size, tell
 from ..io.pairs import label_table, read_pair
 from ..io.reading import PhotoCode, read_as
 from ..io.folder import pick_split
@@ -60,7 +59,7 @@ def _count(model, pairs, table, bs, progress, tally, **kwargs):
     labels = model.labels
     cm = torch.zeros(labels.n, labels.n, dtype=torch.int64)
     predict = lambda batch: predict_masks(model, [img for img,*_ in batch], **kwargs)
-    with evaluating(model), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with evaluating(model), ThreadPoolExecutor(reading_threads()) as pool:
         read,done = ((*o, p.name) for p,o in ahead(pool, lambda p: read_pair(p, table), pairs, 2*bs)),0
         for batch,pred in one_behind(same_size(read, bs), predict):
             targ = np.stack([mask for _,mask,_ in batch])
