@@ -2,6 +2,8 @@
 import base64
 import io
 import json
+import os
+import shutil
 import unicodedata
 import zlib
 from pathlib import Path
@@ -12,10 +14,12 @@ from PIL import Image
 
 from pixseg.io.annotations import Entry, Found, Photos, Tree, add_ring, clean, only_boxes, read_cvat, read_labelme, read_runs, read_studio, read_supervisely, read_via, read_voc, read_yolo, split_of
 from pixseg.io.forms import Annotated, find_annotations, shape_names
-from pixseg.io.folder import open_folder
+from pixseg.io.folder import open_folder, pick_split
 from pixseg.io.images import BadImage, MARK, is_marked, save_mask
+from pixseg.io.pairs import read_pair
 from pixseg.io.polygons import mask_polygons, object_ids, one_ring, simplify, to_coco, to_geojson, to_labelme, to_yolo, yolo_names
 from pixseg.io.shapes import Shape, Shapes, fill_counts, fill_ellipse, fill_rings, pairs_to_counts, ring, unpack_counts
+from pixseg.io.store import pair_state
 from pixseg.labels import Labels, PixsegError
 
 H,W = SIZE = (48, 64)
@@ -564,10 +568,80 @@ def test_via_tables(tmp_path):
     assert any('1 line of the table' in o for o in find_annotations(tmp_path).notes)
 
 
-def test_panoptic_coco_is_refused_in_words(tmp_path):
-    photo(tmp_path/'a.jpg')
-    put(tmp_path/'panoptic.json', dict(images=[dict(id=1, file_name='a.jpg')], categories=[dict(id=1, name='car')], annotations=[dict(image_id=1, file_name='a.png', segments_info=[dict(id=1, category_id=1)])]))
-    with pytest.raises(BadImage, match="is COCO's panoptic form, in which PNG files number the segments"): find_annotations(tmp_path)
+def panoptic(root, pixels, *segments, name='a', categories=({'id': 1, 'name': 'road'}, {'id': 9, 'name': 'car'}), where='panoptic_train', listed=True):
+    "A photograph with numbered segments: `(number, category)` each."
+    photo(root/'train'/f'{name}.jpg')
+    n = np.asarray(pixels)
+    (root/where).mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.stack([n%256, n//256%256, n//65536], 2).astype(np.uint8)).save(root/where/f'{name}.png')
+    file = root/'panoptic_train.json'
+    d = json.loads(file.read_text()) if file.exists() else dict(images=[], annotations=[], categories=list(categories))
+    d['images'].append(dict(id=len(d['images']), file_name=f'{name}.jpg', height=H, width=W))
+    if listed: d['annotations'].append(dict(image_id=len(d['images'])-1, file_name=f'{name}.png', segments_info=[dict(id=i, category_id=c) for i,c in segments]))
+    return put(file, d)
+
+
+def numbered(*values):
+    a = np.zeros(SIZE, np.int32)
+    for i,v in enumerate(values): a[i] = v
+    return a
+
+
+def test_panoptic_coco(tmp_path):
+    "Segments become classes, number 0 is void, and no class stands behind them."
+    panoptic(tmp_path, numbered(70000, 5, 300), (70000, 1), (5, 9), (300, 9))
+    panoptic(tmp_path, numbered(70000)+1, (1, 9), (70001, 1), name='b')
+    data = open_folder(tmp_path)
+    assert (data.form, data.labels.names, data.labels.void) == ('COCO panoptic masks', ('road', 'car', 'void'), 2)
+    pairs = {p.img.stem: p for ps in data.splits.values() for p in ps}
+    mask = read_pair(pairs['a'], np.arange(256, dtype=np.uint8))[1]
+    assert mask[:3, 0].tolist() == [0, 1, 1] and (mask[3:] == 2).all()
+    assert (read_pair(pairs['b'], np.arange(256, dtype=np.uint8))[1][1:] == 1).all()
+    before = pair_state(pairs['a'])
+    panoptic(tmp_path/'other', numbered(5), (5, 1))
+    os.replace(tmp_path/'other'/'panoptic_train'/'a.png', tmp_path/'panoptic_train'/'a.png')
+    assert pair_state(pairs['a']) != before # a decoded copy is not used
+
+
+@pytest.mark.parametrize('categories,names,void', [
+    ([dict(id=1, name='road', color=[128, 64, 128]), dict(id=9, name='car', color=[0, 0, 142])], ('road', 'car', 'void'), (0, 0, 0)),
+    ([dict(id=1, name='road'), dict(id=2, name='unlabeled'), dict(id=9, name='car')], ('road', 'unlabeled', 'car'), None)])
+def test_panoptic_coco_with_colours_or_a_void_of_its_own(tmp_path, categories, names, void):
+    for name in 'ab': panoptic(tmp_path, numbered(7, 8), (7, 1), (8, 9), name=name, categories=categories)
+    data = open_folder(tmp_path)
+    assert data.labels.names == names and names[data.labels.void] in ('void', 'unlabeled')
+    if void: assert [tuple(c) for c in data.labels.colors] == [(128, 64, 128), (0, 0, 142), void]
+    mask = read_pair(data.splits['train'][0], np.arange(256, dtype=np.uint8))[1]
+    assert mask[:2, 0].tolist() == [0, names.index('car')] and (mask[2:] == data.labels.void).all()
+
+
+def test_panoptic_coco_that_does_not_fit(tmp_path):
+    def fault(words, pixels, *segments, **more):
+        root = tmp_path/str(len([*tmp_path.iterdir()]))
+        for name in 'ab': panoptic(root, pixels, *segments, name=name, **more)
+        with pytest.raises(PixsegError, match=words):
+            for p in pick_split(open_folder(root), 'train'): read_pair(p, np.arange(256, dtype=np.uint8))
+        return root
+    fault('pixels of segment 6 in a.png, of which it does not say what it is', numbered(5, 6), (5, 1))
+    fault('segments in a.png of 3x3 pixels', np.full((3, 3), 5), (5, 1))
+    fault('has a segment of category 4, which it does not list', numbered(5), (5, 4))
+    for name in 'ab': panoptic(tmp_path/'gone', numbered(5), (5, 1), name=name)
+    for name,words in (('a', 'names a.png, which is not in the folder panoptic_train'), ('b', 'PNG files that are not there .the first is a.png.: put them into a folder panoptic_train')):
+        (tmp_path/'gone'/'panoptic_train'/f'{name}.png').unlink()
+        with pytest.raises(PixsegError, match=words): pick_split(open_folder(tmp_path/'gone'), 'all')
+
+
+@pytest.mark.parametrize('where', ['annotations/panoptic_train', 'elsewhere', '.'])
+def test_where_panoptic_images_may_lie(tmp_path, where):
+    for name in 'ab': panoptic(tmp_path, numbered(5, 6), (5, 1), (6, 9), name=name, where=where)
+    masks = [read_pair(p, np.arange(256, dtype=np.uint8))[1] for p in pick_split(open_folder(tmp_path), 'all')]
+    assert len(masks) == 2 and all(m[:3, 0].tolist() == [0, 1, 2] for m in masks)
+
+
+def test_a_photograph_of_a_panoptic_file_without_segments_is_left_out(tmp_path):
+    for name in 'abc': panoptic(tmp_path, numbered(5), (5, 1), name=name, listed=name != 'c')
+    data = open_folder(tmp_path)
+    assert sorted(p.img.stem for ps in data.splits.values() for p in ps) == ['a', 'b'] and any('1 photograph without annotations left out' in o for o in data.notes)
 
 
 def studio(*results, image='/data/upload/1/0a1b2c3d-a.jpg', **more):

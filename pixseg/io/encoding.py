@@ -532,7 +532,7 @@ def _named_by_color(s):
     once = [c for c in s.values if sum(c in counts for _,counts in s.files) == 1]
     if len(s.files) > 3 and len(s.values) > 8 and 4*len(once) > 3*len(s.values):
         raise BadImage(s.files[0][0], f"and the other masks have {len(s.values)} colours, of which {len(once)} occur in one file only: they look like objects, not classes",
-                       f"export masks of classes (`panoptic2semantic_segmentation.py` of panopticapi makes them of COCO's panoptic ones), or name the classes with {_say_colors}")
+                       f"export masks of classes, or name the classes with {_say_colors}; images of COCO's panoptic form lie in a folder that is named as their .json file, beside it")
     s.names = tuple(map(_hex, s.values))
     s.notes.append(f"classes are named after their colours: {_some(s.names)}")
     return _with_colors(s, {c:i for i,c in enumerate(s.values)})

@@ -23,13 +23,14 @@ from pathlib import Path
 import numpy as np
 from PIL import __version__ as pillow_version
 
+from .annotations import segment_folders
 from .encoding import decide_code, look_at_mask
 from .files import atomic, IMAGE_TYPES, read_json, tell
 from .forms import find_annotations
 from .images import as_image, BadImage, count_pages, decide_photos, grey_values, open_mask
-from .layout import find_layout, is_packed, say_no_masks
+from .layout import find_layout, is_packed, Layout, say_no_masks
 from .names import find_names, read_names
-from .reading import ClassNames, DataSet, Pair, Reading
+from .reading import ClassNames, DataSet, mask_files, Pair, Reading
 from .shards import find_shards
 from .store import store_dir
 from ..labels import CAMVID, CAMVID32, Labels, name_labels, PixsegError
@@ -244,20 +245,34 @@ def open_folder(
 def _open(root, said, bands, names, draw, state):
     "A data folder, looked at for the first time."
     if shards := find_shards(root): return _from_shards(root, shards, said, bands, names, draw, state)
-    layout = find_layout(root)
-    found = layout if any(layout.splits.values()) or layout.problems else find_annotations(root, layout.lone)
+    layout,segments = _layout(root)
+    found = layout if not segments and (any(layout.splits.values()) or layout.problems) else find_annotations(root, _photographs(layout), segments)
     if found is None: raise PixsegError(say_no_masks(root, layout))
     rows = [row for split in found.splits.values() for row in split]
     known = _known_names(root, found, rows, said, names)
     (known,splits),notes = _stacked(root, known, found),list(found.notes)
     if known is names and names is not None: notes.append(f"no file names the classes: the values in the masks are taken as {_few(names.names)}, in this order")
-    if n := layout.predicted: notes.append(f"{n} image{'s'*(n > 1)} that pixseg predicted passed over, for they lie beside photographs")
+    if n := layout and layout.predicted: notes.append(f"{n} image{'s'*(n > 1)} that pixseg predicted passed over, for they lie beside photographs")
     by_split = found.by_split if found is layout else {'train':found.problems}
     data = settle(root, found.form, splits, known, bands=bands, draw=draw, state=state, by_split=by_split,
                   zero_is_void=found.form == 'ADE20K', notes=[*notes, *(layout.left if found is layout else ())])
     data.native = found.form in ("SegNet's layout", "fast.ai's layout") and known is not None
     if known is None and not data.refusal and not any('no names' in o for o in data.notes): data.notes.append(_nameless)
     return data
+
+def _photographs(layout):
+    "All photographs of a layout, with and without masks; None if it was not understood."
+    return layout and {s: [o[:2] for o in (*layout.splits.get(s, ()), *layout.lone.get(s, ()))] for s in {**layout.splits, **layout.lone}}
+
+def _layout(root)->tuple[Layout|None,set[Path]]:
+    "What lies where; and folders whose images are no masks but number the segments of a panoptic file, if there is nothing better."
+    folders = segment_folders(root)
+    try: layout = find_layout(root)
+    except PixsegError:
+        if not folders: raise
+        return None,folders
+    masks = {p.parent for rows in layout.splits.values() for *_,m in rows for p in mask_files(m)}
+    return layout,folders if not masks or masks & folders else set()
 
 def _from_shards(root, found, said, bands, names, draw, state):
     "A folder of shards; of pixseg's own nothing is left to decide."

@@ -13,7 +13,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
-from .annotations import (Found, Photos, Tree, read_cvat, read_coco, read_darwin, read_labelme, read_runs, read_studio, read_supervisely, read_via, read_voc,
+from .annotations import (Found, Photos, Tree, read_cvat, read_coco, read_darwin, read_labelme, read_panoptic, read_runs, read_studio, read_supervisely, read_via, read_voc,
                                    read_yolo, split_of)
 from .files import IMAGE_TYPES
 from .images import BadImage
@@ -42,12 +42,13 @@ def shape_names(
     behind = [o for o in names if o.lower() in _behind]
     ignored = ['__ignore__']*('__ignore__' in used)
     real = [o for o in names if o not in behind and o != '__ignore__']
-    said = [(behind or ['background'])[0].strip('_'), *real, *(['void'] if ignored else [])]
+    first = [] if found.covered and not behind else [(behind or ['background'])[0].strip('_')]
+    said = [*first, *real, *(['void'] if ignored else [])]
     if len(said) > 256: raise PixsegError(f"{found.origin} names {len(said)-1} classes: a mask holds 255 at most")
-    ids = {**dict.fromkeys(behind, 0), **{o: i+1 for i,o in enumerate(real+ignored)}}
+    ids = {**dict.fromkeys(behind, 0), **{o: i+len(first) for i,o in enumerate(real+ignored)}}
     void = void_ids(said)
-    origin = found.origin if behind else f'{found.origin}, with background where no shape is'
-    given = {0: (0,0,0), **{ids[k]: c for k,c in found.colors.items()}}
+    origin = found.origin if behind or found.covered else f'{found.origin}, with background where no shape is'
+    given = {0: (0,0,0), **{ids[k]: c for k,c in found.colors.items() if k in ids}}
     colors = tuple(map(given.get, range(len(said)))) if found.colors and len(given) == len(said) else None
     return ClassNames(tuple(said), colors, None, void[0] if len(void) == 1 else None, origin),ids
 
@@ -138,11 +139,12 @@ def _shapes(found, splits, ids, problems, tree):
 def find_annotations(
     root:str|Path, # a data folder
     photos=None, # {split: [(name, path), ...]}, photographs that may be meant; `None`: all images below `root`
+    segments=frozenset(), # folders whose images are no photographs, see `segment_folders`
 )->Annotated|None: # `None`: no annotation files there
     "What the annotation files of a folder say. Raises `PixsegError` for boxes, broken files, or two forms at once."
     tree = Tree(root)
-    photos,found,refused = Photos(root, photos, tree.paths),[],[]
-    for read in (read_coco, read_labelme, read_cvat, read_via, read_studio, read_supervisely, read_darwin, read_voc, read_yolo, read_runs):
+    photos,found,refused = Photos(root, photos, [p for p in tree.paths if p.parent not in segments]),[],[]
+    for read in (read_coco, read_panoptic, read_labelme, read_cvat, read_via, read_studio, read_supervisely, read_darwin, read_voc, read_yolo, read_runs):
         try: found.append(read(tree, photos))
         except PixsegError as e: refused.append(e)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as e: # a file that only resembles its form

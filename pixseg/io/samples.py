@@ -141,6 +141,17 @@ def _coco(es):
         images=[dict(id=i, file_name=f'{e.name}.jpg', height=h, width=w) for i,e in enumerate(es)],
         annotations=[dict(id=10*i+k, image_id=i, category_id=k, iscrowd=0, segmentation=[np.ravel(r).tolist()]) for i,e in enumerate(es) for k,r in e.rings]))
 
+def _segments(e):
+    "The numbers of a photograph's segments, as the colours of a panoptic file: class k is segment 1000*k+7."
+    n = e.ids.astype(np.int32)*1000+7
+    return np.stack([n%256, n//256%256, n//65536], 2).astype(np.uint8)
+
+def _panoptic(es):
+    "COCO's panoptic records."
+    return _dump(dict(categories=[dict(id=5*i, name=n, isthing=int(i > 0), color=c) for i,(n,c) in enumerate(zip(SAMPLE_LABELS, SAMPLE_LABELS.colors))],
+        images=[dict(id=i, file_name=f'{e.name}.jpg', height=e.ids.shape[0], width=e.ids.shape[1]) for i,e in enumerate(es)],
+        annotations=[dict(image_id=i, file_name=f'{e.name}.png', segments_info=[dict(id=1000*k+7, category_id=5*k, iscrowd=0) for k in np.unique(e.ids).tolist()]) for i,e in enumerate(es)]))
+
 def _labelme(e):
     "LabelMe's file for a photograph."
     return _dump(dict(version='5.4.1', flags={}, imagePath=f'{e.name}.jpg', imageData=None, imageHeight=e.ids.shape[0], imageWidth=e.ids.shape[1],
@@ -153,6 +164,8 @@ FORMS |= {
         f'annotations/instances_{s}.json': o for s,o in _by_split(es, _coco, lambda e: e.split).items()}),
     "Roboflow's COCO": Form(lambda e: {f'{_valid(e)}/{e.name}.jpg': e.photo}, lambda es: {
         f'{s}/_annotations.coco.json': o for s,o in _by_split(es, _coco).items()}),
+    "COCO panoptic": Form(lambda e: {f'{e.split}2017/{e.name}.jpg': e.photo, f'annotations/panoptic_{e.split}2017/{e.name}.png': _segments(e)},
+        lambda es: {f'annotations/panoptic_{s}2017.json': o for s,o in _by_split(es, _panoptic, lambda e: e.split).items()}),
     "LabelMe": Form(lambda e: {f'{e.name}.jpg': e.photo, f'{e.name}.json': _labelme(e)}),
 }
 

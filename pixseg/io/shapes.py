@@ -9,7 +9,9 @@ __all__ = ['ring', 'corners', 'fill_rings', 'fill_ellipse', 'unpack_counts', 'pa
 import base64
 import hashlib
 import io
+import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -126,7 +128,7 @@ def fill_counts(
 class Shape(NamedTuple):
     "An area of one class, as its file has it."
     id:int # class id, 0..255
-    kind:str # 'polygon', 'polygons', 'ellipse', 'counts', 'runs' or 'bitmap'
+    kind:str # 'polygon', 'polygons', 'ellipse', 'counts', 'runs', 'bitmap' or 'segments'
     data:tuple # numbers, texts and bytes
     layer:int=0 # higher layers are drawn over lower ones
 
@@ -144,6 +146,7 @@ class Shape(NamedTuple):
             return d[1],d[0],fill_counts(counts, d[2:4], d[4])
         if self.kind == 'runs': return 0,0,fill_counts(pairs_to_counts(d[0], d[2]), size, d[1], whole=False)
         if self.kind == 'bitmap': return d[1],d[0],_bitmap(d[2])
+        if self.kind == 'segments': return 0,0,_segments(*d, size)
         rings = [corners(o)*(size[::-1] if unit else 1) for o in d]
         return fill_rings(rings, size) if self.kind == 'polygon' or len(rings) == 1 else _union(rings, size)
 
@@ -153,6 +156,22 @@ def _bitmap(text):
     try:
         with Image.open(io.BytesIO(base64.b64decode(text.split(',')[-1]))) as im: return np.asarray(im.convert('L')) > 0
     except Exception: raise ValueError("a bitmap that cannot be decoded") from None # decoders raise many kinds
+
+@lru_cache(16)
+def _segment_numbers(file, changed):
+    "The number of each pixel's segment, which COCO writes as a colour: int32 `(H,W)`."
+    with Image.open(file) as im: a = np.asarray(im.convert('RGB'), np.int32)
+    return a@np.array([1, 256, 65536], np.int32)
+
+def _segments(file, numbers, whole, size):
+    "The pixels of some segments; with `whole` all, after a look whether each one's number is among them."
+    try: a = _segment_numbers(file, os.stat(file).st_mtime_ns)
+    except Exception: raise ValueError(f"segments in {Path(file).name}, which cannot be read") from None # decoders raise many kinds
+    if a.shape != tuple(size): raise ValueError(f"segments in {Path(file).name} of {a.shape[0]}x{a.shape[1]} pixels")
+    if not whole: return np.isin(a, numbers)
+    strange = np.setdiff1d(a, [0, *numbers])
+    if len(strange): raise ValueError(f"pixels of segment {strange[0]} in {Path(file).name}, of which it does not say what it is,")
+    return np.ones(size, bool)
 
 def _union(rings, size):
     "The pixels within any of some rings."
@@ -173,6 +192,9 @@ class Shapes:
     shapes:tuple[Shape,...]
     order:str='size' # 'size': smaller ones on top; 'file': later ones on top; within their layer
     unit:bool=False # corners are shares of width and height
+
+    @property
+    def files(self)->list[Path]: return [self.file, *dict.fromkeys(Path(s.data[0]) for s in self.shapes if s.kind == 'segments')] # see `mask_files`
 
     def __repr__(self):
         n,size = len(self.shapes),'of any size' if self.size is None else 'x'.join(map(str, self.size))
