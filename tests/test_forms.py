@@ -3,7 +3,6 @@ import base64
 import io
 import json
 import os
-import shutil
 import unicodedata
 import zlib
 from pathlib import Path

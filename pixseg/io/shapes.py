@@ -146,7 +146,7 @@ class Shape(NamedTuple):
             return d[1],d[0],fill_counts(counts, d[2:4], d[4])
         if self.kind == 'runs': return 0,0,fill_counts(pairs_to_counts(d[0], d[2]), size, d[1], whole=False)
         if self.kind == 'bitmap': return d[1],d[0],_bitmap(d[2])
-        if self.kind == 'segments': return 0,0,_segments(*d, size)
+        if self.kind == 'segments': return 0,0,_segments(d[0], d[1], d[2], size)
         rings = [corners(o)*(size[::-1] if unit else 1) for o in d]
         return fill_rings(rings, size) if self.kind == 'polygon' or len(rings) == 1 else _union(rings, size)
 
