@@ -1840,6 +1840,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'pixseg.io.streets': { 'pixseg.io.streets._check_size': ('io/streets.html#_check_size', 'pixseg/io/streets.py'),
                                    'pixseg.io.streets._draw_sample': ('io/streets.html#_draw_sample', 'pixseg/io/streets.py'),
                                    'pixseg.io.streets._is_drawn': ('io/streets.html#_is_drawn', 'pixseg/io/streets.py'),
+                                   'pixseg.io.streets._scenes': ('io/streets.html#_scenes', 'pixseg/io/streets.py'),
                                    'pixseg.io.streets._whole': ('io/streets.html#_whole', 'pixseg/io/streets.py'),
                                    'pixseg.io.streets._write_clip': ('io/streets.html#_write_clip', 'pixseg/io/streets.py'),
                                    'pixseg.io.streets._write_streets': ('io/streets.html#_write_streets', 'pixseg/io/streets.py'),

@@ -343,4 +343,5 @@ def test_commands(root, tmp_path, capsys):
 def test_streets_that_no_memory_holds(tmp_path):
     with pytest.raises(PixsegError, match='size 100000x100000 is 10000 million pixels: a street has 50 at most'):
         draw_shards(tmp_path/'s', size=(100_000, 100_000))
+    with pytest.raises(PixsegError, match='train is 400000: a seed has 333333 scenes'): draw_shards(tmp_path/'s', train=400_000)
     assert not (tmp_path/'s').exists()

@@ -36,6 +36,13 @@ def _whole(value, name, least):
     if n is None or n<least: raise PixsegError(f"{name} is {value!r}: give a whole number, {least} or more")
     return n
 
+def _scenes(**counts):
+    "Scenes by split; a seed has no more than 333,333 for each, the next ones belong to the next seed."
+    counts = {k:_whole(n, k, 0) for k,n in counts.items()}
+    if not sum(counts.values()): raise PixsegError("train, val and test are all 0: ask for at least one scene")
+    if max(counts.values()) > 333_333: raise PixsegError(f"{max(counts, key=counts.get)} is {max(counts.values())}: a seed has 333333 scenes for a split; draw more with another seed")
+    return counts
+
 def _check_size(size):
     try: h,w = size
     except (TypeError, ValueError): raise PixsegError(f"size is {size!r}: give (height, width) in pixels") from None
@@ -89,10 +96,9 @@ def draw_streets(
     frames:int=1, # consecutive frames of each scene
 )->Path: # the folder, complete
     "Draw a data set in CamVid's layout, unless it is there already; raises `PixsegError`."
-    counts = dict(train=train, val=val, test=test)
-    want = {k:_whole(n, k, 0) for k,n in counts.items()}|dict(size=[*_check_size(size)], seed=_whole(seed, 'seed', 0))
+    counts = _scenes(train=train, val=val, test=test)
+    want = counts|dict(size=[*_check_size(size)], seed=_whole(seed, 'seed', 0))
     want |= dict(frames=_whole(frames, 'frames', 1), drawing=1) # `drawing` changes when the pixels do
-    if not sum(counts.values()): raise PixsegError("train, val and test are all 0: ask for at least one scene")
     dest = Path(dest).expanduser().absolute()
     if _is_drawn(dest, want): return dest
     part = dest.with_name(f'{dest.name}.part{uuid.uuid4().hex[:8]}')
@@ -136,9 +142,8 @@ def draw_shards(
     progress=lambda done, total: None, # called after each scene
 )->Path: # the folder, complete
     "The scenes of `draw_streets` in shards; an interrupted call goes on when it is repeated. Raises `PixsegError`."
-    counts = {k:_whole(n, k, 0) for k,n in dict(train=train, val=val, test=test).items()}
+    counts = _scenes(train=train, val=val, test=test)
     size,seed = _check_size(size),_whole(seed, 'seed', 0)
-    if not sum(counts.values()): raise PixsegError("train, val and test are all 0: ask for at least one scene")
     first = {k:i for i,k in enumerate(counts)}
     state = ['streets', 1, *size, seed]
     splits = {k:[(f'S{3*i+first[k]:04d}_0000', state) for i in range(n)] for k,n in counts.items() if n}
