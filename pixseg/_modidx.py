@@ -926,6 +926,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'pixseg.encoder': { 'pixseg.encoder.EncoderUNet': ('encoder.html#encoderunet', 'pixseg/encoder.py'),
                                 'pixseg.encoder.EncoderUNet.__init__': ('encoder.html#encoderunet.__init__', 'pixseg/encoder.py'),
                                 'pixseg.encoder.EncoderUNet.forward': ('encoder.html#encoderunet.forward', 'pixseg/encoder.py'),
+                                'pixseg.encoder.EncoderUNet.min_size': ('encoder.html#encoderunet.min_size', 'pixseg/encoder.py'),
                                 'pixseg.encoder.EncoderUNet.train': ('encoder.html#encoderunet.train', 'pixseg/encoder.py'),
                                 'pixseg.encoder.freeze_encoder': ('encoder.html#freeze_encoder', 'pixseg/encoder.py'),
                                 'pixseg.encoder.split_params': ('encoder.html#split_params', 'pixseg/encoder.py')},

@@ -30,8 +30,8 @@ class EncoderUNet(nn.Module):
         super().__init__()
         self.config = dict(n_classes=n_classes, encoder=encoder, pretrained=False, decoder=tuple(decoder), norm=norm, up=up, head=head, n_in=n_in)
         check_config(self.config)
-        self.encoder = make_encoder(encoder, n_in)
-        self.ups,self.min_size,(*skips,below) = nn.ModuleList(),self.encoder.feature_info.reduction()[-1],self.encoder.feature_info.channels()
+        self.encoder,self.ups = make_encoder(encoder, n_in),nn.ModuleList()
+        *skips,below = self.encoder.feature_info.channels() # of the maps, largest first; the deepest comes from below
         for n in check_decoder(decoder, self.min_size):
             self.ups.append(UpBlock(below, skips.pop() if skips else 0, n, up, norm))
             below = n # what the next block gets from below
@@ -41,6 +41,11 @@ class EncoderUNet(nn.Module):
         self.mean,self.std = (tuple(self.encoder.pretrained_cfg[k]) for k in ('mean', 'std'))
 
 # %% ../nbs/06_encoder.ipynb #92c24f0d
+@patch(as_prop=True)
+def min_size(self:EncoderUNet)->int: # pixels
+    "The shortest side a photograph may have."
+    return self.encoder.feature_info.reduction()[-1]
+
 @patch
 def forward(self:EncoderUNet,
     x:Tensor, # photographs `(B,n_in,H,W)`, float, normalised with `self.mean` and `self.std`
