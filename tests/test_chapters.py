@@ -76,6 +76,13 @@ def test_a_codes_file_that_is_not_there_or_cannot_be_read_back_is_refused(tmp_pa
     refused(lambda: write_codes(Labels(['ignore', 'Sky']), tmp_path/'codes.txt'), 'only void')
 
 
+@pytest.mark.parametrize('names', [['1 apple', '0 pear', '2 fig'], ['item: 1', 'item: 2'], ['x,1,2,3'], ['"q"'], ['# a', 'b'], ['a, b']])
+def test_names_that_a_list_would_say_otherwise_are_refused(tmp_path, names):
+    "Read back they would have other numbers, or lose a part: 1 apple became class 0, pear."
+    refused(lambda: write_codes(Labels(names), tmp_path/'codes.txt'), 'would not be read as it is meant')
+    assert not (tmp_path/'codes.txt').exists()
+
+
 def test_a_codes_file_from_windows_is_read(tmp_path):
     file = tmp_path/'codes.txt'
     file.write_bytes('\ufeffTram\r\nRoad\r\nunlabeled\r\n\r\n'.encode())

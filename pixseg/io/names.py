@@ -257,4 +257,9 @@ def write_codes(
         raise PixsegError(f"{path} would mark void by its name: give void, and only void, a name with the word Void")
     path = Path(path)
     path.write_text('\n'.join(labels.names)+'\n', encoding='utf-8')
-    return path
+    try: said = read_names(path)
+    except PixsegError: said = None
+    if said and (said.names, said.ids, said.void) == (labels.names, None, labels.void): return path
+    path.unlink()
+    odd = next((a for a,b in zip(labels.names, said.names) if a != b), labels.names[0]) if said else labels.names[0]
+    raise PixsegError(f"a list of the names, one a line, would not be read as it is meant ({odd!r}, for instance, looks like a name with a number or a colour): rename the classes")
