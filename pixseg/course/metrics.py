@@ -115,10 +115,11 @@ def check_redrawn(answer):
         return np.array(got)
     right,wrong = [[2, 0], [0, 0]],[[0, 2], [0, 0]]
     got = drawn([right, wrong], 40, 0)
+    ask((got < 1).any(), 'for one image that is right and one that is wrong every draw of 40 gives 1: the last image never comes')
     ask(len(set(got.round(6))) > 1, f'for one image that is right and one that is wrong every draw gives {got[0]:.4g}: nothing is put back, so all draws are the same.')
     other = [o for o in got if min(abs(o-1), abs(o-.25), abs(o)) > 1e-6]
     ask(not other, f'for one image that is right and one that is wrong a draw gives {other[0] if other else 0:.4g}, but 1, 0.25 and 0 are possible: add the tables of a draw, then take the mean IoU')
-    ask(min(got) < 1e-6, 'for one image that is right and one that is wrong no draw of 40 gives 0: the last image never comes')
+    ask(min(got) < 1e-6, 'for one image that is right and one that is wrong no draw of 40 gives 0: every image may come twice')
     rng = np.random.default_rng(1)
     tables = np.stack([np.diag(rng.integers(20, 90, 3))+rng.integers(0, 60, (3, 3))*rng.random() for _ in range(30)]).astype(int).tolist()
     want,got = redrawn(torch.tensor(tables), 400, np.random.default_rng(2)),drawn(tables, 400, 3)
