@@ -54,7 +54,7 @@ def seg_learner(
         counts = class_counts(dls.train.dataset.masks, labels.n) if weights else None
         weight = class_weights(counts, weights).to(dls.device) if weights else None
         loss_func = SegLoss(labels.void, weight, dice, smoothing)
-    model.photo = dls.how.photo # how photographs became bytes: goes with the model
+    model.photo = dls.how.photo # how photographs became numbers: goes with the model
     normalize(dls, model.mean, model.std)
     opt = partial(fused_adamw, wd_bn_bias=kwargs.get('wd_bn_bias', False))
     return SegLearner(dls, model.to(dls.device), loss_func=loss_func, lr=lr, wd=wd, metrics=seg_metrics(labels),
