@@ -1525,6 +1525,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'pixseg.io.painters.Canvas.__init__': ('io/painters.html#canvas.__init__', 'pixseg/io/painters.py'),
                                     'pixseg.io.painters.Canvas._spans': ('io/painters.html#canvas._spans', 'pixseg/io/painters.py'),
                                     'pixseg.io.painters.Canvas.fill': ('io/painters.html#canvas.fill', 'pixseg/io/painters.py'),
+                                    'pixseg.io.painters.Canvas.instances': ('io/painters.html#canvas.instances', 'pixseg/io/painters.py'),
                                     'pixseg.io.painters.Canvas.mask': ('io/painters.html#canvas.mask', 'pixseg/io/painters.py'),
                                     'pixseg.io.painters.Canvas.mix': ('io/painters.html#canvas.mix', 'pixseg/io/painters.py'),
                                     'pixseg.io.painters.Canvas.picture': ('io/painters.html#canvas.picture', 'pixseg/io/painters.py'),
