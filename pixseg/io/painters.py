@@ -20,14 +20,15 @@ _fine = 3 # canvas pixels per picture pixel, each way
 _class_id = {name:i for i,name in enumerate(CAMVID)}
 
 class Canvas:
-    "A sheet of ink numbers; an ink has a colour, a class and a distance."
+    "A sheet of ink numbers; an ink has a colour, a class, a distance and a thing that it was mixed for."
     def __init__(self,
         size:tuple[int,int], # height and width of the picture in pixels; the sheet is three times finer
     ):
         self.h,self.w = size[0]*_fine,size[1]*_fine
         self.ink = np.zeros((self.h,self.w), np.uint16)
         self.lines = list(self.ink) # one view per row, quicker to reach than `ink[i]`
-        self.colors,self.ids,self.depths = [],[],[]
+        self.colors,self.ids,self.depths,self.things = [],[],[],[]
+        self.thing = 0 # which thing is being painted; 0: none that can be counted, such as sky and road
 
 # %% ../../nbs/io/painters.ipynb #0000000d
 @patch
@@ -37,7 +38,7 @@ def mix(self:Canvas,
     depth:float=0., # metres from the camera; distance fades into haze
 )->int: # the ink's number, even
     "A new ink."
-    self.colors.append(color); self.ids.append(_class_id[name]); self.depths.append(depth)
+    self.colors.append(color); self.ids.append(_class_id[name]); self.depths.append(depth); self.things.append(self.thing)
     return 2*len(self.ids)-2
 
 # %% ../../nbs/io/painters.ipynb #0000000f
@@ -87,6 +88,11 @@ def shade(self:Canvas,
 def mask(self:Canvas)->np.ndarray: # uint8 `(H,W)` class ids of `CAMVID`
     "The class at the centre of every picture pixel."
     return np.array(self.ids, np.uint8)[self.ink[1::_fine,1::_fine]>>1]
+
+@patch
+def instances(self:Canvas)->np.ndarray: # uint16 `(H,W)`: 1, 2, 3 .. for things in the order of painting, 0 for ground and sky
+    "The number of the thing at the centre of every picture pixel: two cars have two numbers."
+    return np.array(self.things, np.uint16)[self.ink[1::_fine,1::_fine]>>1]
 
 @patch
 def picture(self:Canvas,
@@ -719,7 +725,8 @@ def paint(self:Scene,
     _paint_lines(self)
     things = [o for o in _things(self) if kinds is None or o.kind in kinds]
     _paint_shadows(self, things)
-    for o in things: _painters[o.kind](self, o)
+    for self.canvas.thing,o in enumerate(things, 1): _painters[o.kind](self, o) # inks of a thing remember it
+    self.canvas.thing = 0
     if kinds is None: _paint_bonnet(self)
 
 # %% ../../nbs/io/painters.ipynb #00000065
