@@ -542,45 +542,100 @@ def _yolo_splits(tree, file, d, photos):
 
 # %% ../../nbs/io/annotations.ipynb #2be94071
 _nothing = {'', 'nan', 'none', 'null', '-1', '[]', '0 0'}
-_class_columns = {'classid','class','label','category','categoryid','celltype','type','classname','name'}
+_class_columns = {'classid','class','label','category','categoryid','celltype','type','classname','name',
+                  'categoryname','labelid','labelname','defect','defectid','defecttype'}
+
+def _letters(text): return re.sub('[^a-z]', '', text.lower())
+def _full(text): return text.strip().lower() not in _nothing
 
 def _is_runs(text):
     "Whether a cell holds pairs of numbers."
     return re.fullmatch(r'\s*\d+ \d+( \d+ \d+)*\s*', text) is not None
 
+def _pairs_kind(name, cells):
+    "What a column of pairs of numbers holds: 'runs', 'boxes', 'size', or '?', if that cannot be told."
+    name,n = _letters(name),{len(o.split()) for o in cells}
+    if re.search('(size|width|height|shape|resolution)s?$', name): return 'size'
+    if re.search('bbox|box(es)?$', name) and (n == {2} or not any(k%4 for k in n)): return 'boxes'
+    return '?' if n in ({2}, {4}) and not re.search('rle|run|pixel|mask|encod|segment', name) else 'runs'
+
 def _table(path):
-    "Header, rows, and the column with run lengths; `None` if it is no such table."
+    "Header, rows, and the columns with pairs of numbers, by kind."
     csv.field_size_limit(2**31-1)
-    with path.open(encoding='utf-8-sig', errors='replace', newline='') as f:
-        rows = [r for r in csv.reader(f) if r]
-    if len(rows) < 2: return None
-    head,rows = rows[0],[r for r in rows[1:] if len(r) == len(rows[0])]
-    for c in range(len(head)):
-        full = [r[c] for r in rows if r[c].strip().lower() not in _nothing]
-        if full and all(map(_is_runs, full)): return head,rows,c
-    return None
+    with path.open(encoding='utf-8-sig', errors='replace', newline='') as f: rows = [r for r in csv.reader(f) if r]
+    head,rows,kinds = rows[0] if rows else [],[r for r in rows[1:] if len(r) == len(rows[0])],defaultdict(list)
+    for c,name in enumerate(head):
+        full = [r[c] for r in rows if _full(r[c])]
+        if full and all(map(_is_runs, full)): kinds[_pairs_kind(name, full)].append(c)
+    return head,rows,kinds
+
+def _run_tables(tree):
+    "Tables with run lengths: (file, header, rows, columns of runs), and notes. Raises `PixsegError` for boxes and what may be such."
+    tables,refused = [],[]
+    for p in tree.of('.csv'):
+        if 'submission' in p.stem.lower(): continue
+        head,lines,kinds = _table(p)
+        if odd := kinds['?']:
+            n = next(len(r[odd[0]].split()) for r in lines if _full(r[odd[0]]))
+            refused.append(BadImage(p, f"has {n} numbers in every cell of {' and '.join(head[c] for c in odd)}: {'boxes' if n == 4 else 'points'}, or runs?",
+                                    "call the column rle if they are runs; if not, delete it, and draw outlines"))
+            if kinds['runs']: raise refused[-1]
+        elif kinds['runs']: tables.append((p, head, lines, kinds['runs']))
+        elif kinds['boxes']: refused.append(only_boxes(p, sum(_full(r[kinds['boxes'][0]]) for r in lines)))
+    if refused and not tables: raise refused[0]
+    return tables,[f"passed over: {e}" for e in refused]
+
 
 # %% ../../nbs/io/annotations.ipynb #4d10749d
 def _photo_column(head, rows, runs, photos):
     "The column that names photographs, and whether a class follows the name in it."
     known = lambda text: photos.find(text, photos.root, None) is not None
     hits = {(c, both): sum(known(r[c].rsplit('_', 1)[0] if both else r[c]) for r in rows[:300])
-            for c in range(len(head)) if c != runs for both in (False, True)}
+            for c in range(len(head)) if c not in runs for both in (False, True)}
     best = max(hits, key=lambda k: hits[k], default=None)
     return best if best and hits[best] else (None, False)
 
-def _rows(p, head, lines, runs, photos):
-    "File, photograph, class or `None`, and runs of each row."
+def _grouping(lines, c):
+    "The same for two columns that divide the rows alike, whatever they call the parts."
+    seen = {}
+    return tuple(seen.setdefault(r[c].strip(), len(seen)) for r in lines)
+
+def _label_column(p, head, lines, photo, runs):
+    "The column that is the class, or `None`, and what to say about it. Raises `PixsegError` if several may be it."
+    lines = [r for r in lines if any(_full(r[c]) for c in runs)]
+    groups = {c: _grouping(lines, c) for c in range(len(head)) if c != photo and c not in runs}
+    few = lambda c: 1 < len({*groups[c]}) <= len(lines)//2
+    words = lambda c: all(re.match(r'[^\W\d]', o) and o.lower() not in {*_splits, 'true', 'false'} for o in {r[c].strip() for r in lines}-{''})
+    varied = [c for c,g in groups.items() if len({*g}) > 1 and g != _grouping(lines, photo) and _pairs_kind(head[c], []) != 'size']
+    called = [c for c in groups if _letters(head[c]) in _class_columns]
+    for may in ([c for c in called if 'class' in head[c].lower()], called, [c for c in varied if len(runs) == 1 and words(c) and few(c)]):
+        if len(may) > 1: may = [c for c in may if few(c)] or may[:1]
+        if len({groups[c] for c in may}) > 1:
+            raise BadImage(p, f"has several columns that may be the class: {', '.join(head[c] for c in may)}", "call the one that is it class")
+        if may: return may[0],[] if may[0] in called else [f"column {head[may[0]]} of {p.name} is taken for the class"]
+    said = ', '.join(head[c] for c in varied)
+    return None,[f"all areas of {p.name} are of one class: no other column ({said}) is called class"] if varied else []
+
+def _rows(tables, p, head, lines, runs, photos):
+    "File, photograph, class or `None`, and runs of each cell, and notes."
     c,both = _photo_column(head, lines, runs, photos)
     if c is None:
         raise BadImage(p, f"has run lengths, but its photographs are not there (a row has {', '.join(lines[0])[:60]})",
                        "put them into the folder, under the names in the table")
-    called = [re.sub('[^a-z]', '', h.lower()) in _class_columns and i not in (c, runs) for i,h in enumerate(head)]
-    for r in lines:
-        text = '' if r[runs].strip().lower() in _nothing else r[runs].strip()
-        photo,label = r[c],r[called.index(True)] if any(called) else None
+    alike = [r for _,other,rs,_ in tables if other == head for r in rs]
+    at,notes = (None, []) if both else _label_column(p, head, alike, c, runs)
+    if many := len(runs) > 1:
+        said = ' and '.join(head[i] for i in runs)
+        if both or at is not None:
+            raise BadImage(p, f"has runs in several columns ({said}), and a class in {head[c if both else at]}", "keep one column of runs, or no other class")
+        notes = [f"{said} in {p.name} are columns of runs: a class each"]
+    out = []
+    for r,i in ((r, i) for r in lines for i in runs):
+        photo,label = r[c],head[i] if many else None if at is None else r[at]
         if both and '_' in photo: photo,label = photo.rsplit('_', 1)
-        yield p,photo.strip(),label and label.strip(),text
+        out.append((p, photo.strip(), label and label.strip(), r[i].strip() if _full(r[i]) else ''))
+    return out,notes
+
 
 # %% ../../nbs/io/annotations.ipynb #dc83f382
 def _run_names(rows):
@@ -596,13 +651,14 @@ def read_runs(
     photos:Photos, # of the folder
 )->Found|None: # `None`: no table of run lengths there
     "What the tables of run lengths of a folder say."
-    tables = [(p, t) for p in tree.of('.csv') if 'submission' not in p.stem.lower() and (t := _table(p))]
+    tables,passed = _run_tables(tree)
     if not tables: return None
-    rows = [r for p,(head,lines,runs) in tables for r in _rows(p, head, lines, runs, photos)]
+    read = [_rows(tables, *t, photos) for t in tables]
+    rows,told = [r for rs,_ in read for r in rs],list(dict.fromkeys(o for _,os in read for o in os))
     names,name_of = _run_names(rows)
     first = 0 if any(r[3].startswith('0 ') for r in rows) else 1
     order,why = _run_order(rows, photos)
-    notes,entries = why+["runs are counted from 0"]*(not first),{}
+    notes,entries = passed+told+why+["runs are counted from 0"]*(not first),{}
     found = Found('Kaggle', names, origin=tables[0][0].name, notes=notes)
     for p,photo,label,runs in rows:
         entry = entries.setdefault((p, photo), Entry(p, photo, split_of(tree.rel(p)), None, []))
@@ -708,12 +764,26 @@ def _studio_tasks(tree):
             elif any('original_width' in o for v in lists for o in v): # the small form
                 yield p,task,[[dict(o, value=o) for v in lists for o in v]]
 
-def _studio_photo(task, photos, near):
-    "The photograph that a task is about, under a name that is there if possible."
-    texts = [v for v in task.values() if isinstance(v, str) and re.search(r'\.\w{3,4}$', v)]
-    texts = [unquote(t.rsplit('?d=', 1)[-1]) for t in texts]
-    texts += [re.sub(r'^[0-9a-f]{8}-', '', t.split('/')[-1]) for t in texts]
-    return next((t for t in texts if photos.find(t, near, None)), texts[0] if texts else '?')
+def _studio_fields(task):
+    "What a task names that ends as an image does, by field."
+    plain = {k: v if '?d=' in v else v.split('?')[0] for k,v in task.items() if isinstance(v, str)}
+    return {k: v for k,v in plain.items() if Path(v).suffix.lower() in IMAGE_TYPES}
+
+def _studio_photo(text, photos, near):
+    "The photograph that a field means, under a name that is there if possible."
+    text = unquote(text.rsplit('?d=', 1)[-1])
+    texts = [text, re.sub(r'^[0-9a-f]{8}-', '', text.split('/')[-1])]
+    return next((t for t in texts if photos.find(t, near, None)), text)
+
+def _studio_shares(p, task, areas, meant):
+    "Photographs of a task as it names them, with their areas; of several, each area says whose it is. Raises `PixsegError` if one does not."
+    fields = _studio_fields(task)
+    if len({*fields.values()}) < 2: return [(next(iter(fields.values()), '?'), areas)]
+    lost = next((str(o.get('to_name')) for o in areas if _studio_labels(o) and o.get('to_name') not in fields), None)
+    if lost: raise BadImage(p, f"has several photographs in a task ({', '.join(fields)}), and areas of {lost}, which is none of them",
+                            "call the Image tag as its field is called, or keep one field with a photograph")
+    return [(text, [o for o in areas if o.get('to_name') == k]) for k,text in fields.items() if k in meant]
+
 
 # %% ../../nbs/io/annotations.ipynb #11855100
 def read_studio(
@@ -724,22 +794,28 @@ def read_studio(
     tasks = list(_studio_tasks(tree))
     if not tasks: return None
     found,left = Found('Label Studio', [], order='file', origin=tasks[0][0].name),Counter()
+    meant = {o.get('to_name') for _,_,done in tasks for os in done for o in os if _studio_labels(o)}
     for p,task,done in tasks:
-        if not done: continue
-        sizes = [s for o in done[0] if (s := _size(o, 'original_height', 'original_width'))]
-        entry = Entry(p, _studio_photo(task, photos, p.parent), split_of(tree.rel(p)), sizes[0] if sizes else None, [])
-        found.entries.append(entry)
-        if len(done) > 1: found.fault(p, f"has {len(done)} annotations of one photograph", "keep one of them", entry.photo)
-        for o in done[0]: _studio_area(found, entry, o, left)
+        for text,areas in _studio_shares(p, task, done[0], meant) if done else ():
+            sizes = [s for o in areas if (s := _size(o, 'original_height', 'original_width'))]
+            entry = Entry(p, _studio_photo(text, photos, p.parent), split_of(tree.rel(p)), sizes[0] if sizes else None, [])
+            found.entries.append(entry)
+            if len(done) > 1: found.fault(p, f"has {len(done)} annotations of one photograph", "keep one of them", entry.photo)
+            for o in areas: _studio_area(found, entry, o, left)
     found.names = sorted({a[0] for e in found.entries for a in e.areas})
     return _leave_out(found, left, 'Label Studio')
 
 # %% ../../nbs/io/annotations.ipynb #fd14a4f4
+def _studio_labels(o):
+    "The classes of an area; `None`: it has none, or is no area."
+    v = o.get('value') if isinstance(o.get('value'), dict) else {}
+    return next((x for k,x in v.items() if k.endswith('labels') and isinstance(x, list) and x), None)
+
 def _studio_area(found, entry, o, left):
     "One area; results that are no area, or have no class, are not meant."
-    v = o.get('value') if isinstance(o.get('value'), dict) else {}
-    names = next((x for k,x in v.items() if k.endswith('labels') and isinstance(x, list) and x), None)
+    v,names = o.get('value'),_studio_labels(o)
     if not names: return
+    if len(names) > 1: return found.fault(entry.file, f"has an area of {len(names)} classes ({', '.join(map(str, names))})", "leave it one of them", entry.photo)
     if not entry.size: return found.fault(entry.file, "has areas without the size of their photograph", "export it again", entry.photo)
     name,(h,w) = str(names[0]).strip(),entry.size
     px = lambda *keys: [float(v[k])*(w if k in ('x', 'width', 'radiusX') else h)/100 for k in keys]
