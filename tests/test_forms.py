@@ -869,3 +869,20 @@ def test_a_task_of_several_photographs(tmp_path):
     with pytest.raises(PixsegError, match='several photographs in a task .img1, img2., and areas of image'): find_annotations(tmp_path)
     put(tmp_path/'p.json', [dict(studio(('polygonlabels', dict(CAR[1], polygonlabels=['car','occluded'])), image='https://x.org/a0.jpg?X-Date=1'))])
     assert 'an area of 2 classes (car, occluded)' in find_annotations(tmp_path).problems[0].what
+
+
+def test_outlines_in_shares_where_pixels_are_meant(tmp_path):
+    for n in 'ab': photo(tmp_path/f'{n}.jpg')
+    shares = [v/(W,H)[i%2] for i,v in enumerate(BOX)]
+    words = 'within 0..1: shares of width and height, wanted pixels'
+    put(tmp_path/'x.json', coco(['a.jpg'], [dict(segmentation=[shares]), dict(segmentation=[shares, shares])]))
+    with pytest.raises(PixsegError, match='x.json has all corners '+words): find_annotations(tmp_path)
+    put(tmp_path/'x.json', coco(['a.jpg'], [dict(segmentation=[shares]), dict(segmentation=[BOX])])) # a speck
+    assert find_annotations(tmp_path).problems == []
+    (tmp_path/'x.json').unlink()
+    one = lambda xy, n: put(tmp_path/f'{n}.json', labelme(('x', np.reshape(xy, (-1,2)).tolist(), 'polygon', {}), ('y', [[.5,.5],[.6,.5]], 'circle', {}), name=f'{n}.jpg'))
+    one(shares, 'a')
+    with pytest.raises(PixsegError, match=words): find_annotations(tmp_path)
+    one(BOX, 'b')
+    a = find_annotations(tmp_path)
+    assert [(p.file, words in p.what) for p in a.problems] == [('a.json', True)]

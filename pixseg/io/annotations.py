@@ -29,7 +29,7 @@ from fastcore.basics import patch
 from .codes import void_ids
 from .files import IMAGE_TYPES, parse_json, parse_yaml, read_json
 from .images import BadImage, is_marked
-from .shapes import ring
+from .shapes import corners, ring
 
 # %% ../../nbs/io/annotations.ipynb #5462b1b0
 class Entry(NamedTuple):
@@ -252,8 +252,26 @@ def only_boxes(file, n):
     return BadImage(file, f"has boxes only ({n}), and a box says not which of its pixels are the object",
                     "draw outlines, or export polygons or masks")
 
+def _in_shares(kind, data):
+    "Whether an outline lies within 0..1."
+    xy = corners(b''.join(data)) if kind != 'ellipse' else np.array(data[:4])
+    return xy.min() > -.01 and xy.max() < 1.01
+
+def _refuse_shares(found):
+    "A fault for each file with all its outlines within 0..1; raises `PixsegError` if there is no other."
+    files = defaultdict(list)
+    for e in found.entries:
+        if any(a[1] in _outlines for a in e.areas): files[e.file].append(e)
+    odd = [f for f,es in files.items() if all(_in_shares(*a[1:3]) for e in es for a in e.areas if a[1] in _outlines)]
+    said = "has all corners within 0..1: shares of width and height, wanted pixels","multiply x by the width and y by the height"
+    if odd and len(odd) == len(files): raise BadImage(odd[0], *said)
+    for f in odd: found.fault(f, *said, files[f][0].photo)
+
+_outlines = 'polygon','polygons','ellipse'
+
 def _name_form(found, what):
-    "The form with its kinds of areas. Raises `PixsegError` if all that is known are boxes."
+    "The form with its kinds of areas. Raises `PixsegError` if all that is known are boxes, or outlines in shares where pixels are meant."
+    if not found.unit: _refuse_shares(found)
     kinds = Counter(a[1] for e in found.entries for a in e.areas)
     if found.boxes and not kinds: raise only_boxes(next(f for f,what,_ in found.faults if 'box' in what), found.boxes)
     said = ['polygons']*('polygon' in kinds or 'polygons' in kinds)+['ellipses']*('ellipse' in kinds)
