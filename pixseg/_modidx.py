@@ -1049,6 +1049,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'pixseg.io.annotations._via_area': ('io/annotations.html#_via_area', 'pixseg/io/annotations.py'),
                                        'pixseg.io.annotations._via_class': ('io/annotations.html#_via_class', 'pixseg/io/annotations.py'),
                                        'pixseg.io.annotations._via_table': ('io/annotations.html#_via_table', 'pixseg/io/annotations.py'),
+                                       'pixseg.io.annotations._yolo_alike': ('io/annotations.html#_yolo_alike', 'pixseg/io/annotations.py'),
                                        'pixseg.io.annotations._yolo_area': ('io/annotations.html#_yolo_area', 'pixseg/io/annotations.py'),
                                        'pixseg.io.annotations._yolo_names': ('io/annotations.html#_yolo_names', 'pixseg/io/annotations.py'),
                                        'pixseg.io.annotations._yolo_rows': ('io/annotations.html#_yolo_rows', 'pixseg/io/annotations.py'),

@@ -886,3 +886,18 @@ def test_outlines_in_shares_where_pixels_are_meant(tmp_path):
     one(BOX, 'b')
     a = find_annotations(tmp_path)
     assert [(p.file, words in p.what) for p in a.problems] == [('a.json', True)]
+
+
+def test_yolos_poses_and_oriented_boxes(tmp_path):
+    line = '0 .1 .1 .5 .1 .5 .5 .1 .5'
+    for n in 'abc':
+        photo(tmp_path/'images'/f'{n}.png')
+        put(tmp_path/'labels'/f'{n}.txt', line+'\n')
+    said = lambda words: any(words in o for o in find_annotations(tmp_path).notes)
+    assert said('all areas have four corners: oriented boxes?')
+    put(tmp_path/'labels'/'c.txt', '0 .1 .1 .5 .1 .5 .5\n')
+    assert not said('corners')
+    for n in 'abc': put(tmp_path/'labels'/f'{n}.txt', line+' .1 .3\n')
+    assert said('all areas have 5 corners: key points?')
+    put(tmp_path/'data.yaml', 'train: images\nkpt_shape: [3, 2]\nnames: [person]\n')
+    with pytest.raises(PixsegError, match='data.yaml has kpt_shape'): find_annotations(tmp_path)

@@ -512,6 +512,7 @@ def read_yolo(
     rows = {img: r for img,t in texts.items() if (r := _yolo_rows(t)) is not None}
     if not any(rows.values()): return None
     file,d = _yolo_yaml(tree)
+    if 'kpt_shape' in d: raise BadImage(file, "has kpt_shape: its lines are boxes with key points, and a box says not which of its pixels are the object", "draw outlines, or export polygons or masks")
     names,folders = _yolo_names(tree, d),{img.parent for img in rows}
     origin = tree.rel(file) if file else 'classes.txt'
     found = Found('YOLO', list(names.values()), unit=True, one_each=True, origin=origin)
@@ -526,7 +527,14 @@ def read_yolo(
         found.fault(texts[img], "has lines that are no class with corners", "correct it, or export it again", img.name)
     if bare := len(found.entries)-len(rows):
         found.notes.append(f"{bare} photograph{'s'*(bare > 1)} without a text: all background, as YOLO has it")
+    found.notes += _yolo_alike([len(r)//2 for rs in rows.values() for r in rs])
     return _name_form(found, 'YOLO')
+
+def _yolo_alike(corners):
+    "A note if all areas have as many corners, as boxes or key points have."
+    n = corners[0]
+    if {*corners} != {n} or n < 4 or n > 4 and len(corners) < 3: return []
+    return [f"all areas have {'four' if n == 4 else n} corners: {'oriented boxes' if n == 4 else 'key points'}?"]
 
 # %% ../../nbs/io/annotations.ipynb #3e5b5a0c
 def _yolo_area(found, entry, row, names):
