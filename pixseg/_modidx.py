@@ -990,6 +990,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'pixseg.io.annotations._coco_entries': ( 'io/annotations.html#_coco_entries',
                                                                                 'pixseg/io/annotations.py'),
                                        'pixseg.io.annotations._coco_files': ('io/annotations.html#_coco_files', 'pixseg/io/annotations.py'),
+                                       'pixseg.io.annotations._coco_photo': ('io/annotations.html#_coco_photo', 'pixseg/io/annotations.py'),
                                        'pixseg.io.annotations._coco_runs': ('io/annotations.html#_coco_runs', 'pixseg/io/annotations.py'),
                                        'pixseg.io.annotations._cvat_area': ('io/annotations.html#_cvat_area', 'pixseg/io/annotations.py'),
                                        'pixseg.io.annotations._cvat_labels': ( 'io/annotations.html#_cvat_labels',

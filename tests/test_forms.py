@@ -901,3 +901,51 @@ def test_yolos_poses_and_oriented_boxes(tmp_path):
     assert said('all areas have 5 corners: key points?')
     put(tmp_path/'data.yaml', 'train: images\nkpt_shape: [3, 2]\nnames: [person]\n')
     with pytest.raises(PixsegError, match='data.yaml has kpt_shape'): find_annotations(tmp_path)
+
+
+def test_vias_attributes_that_may_be_the_class(tmp_path):
+    photo(tmp_path/'a.jpg')
+    region = lambda at,**a: dict(shape_attributes=dict(name='rect', x=at, y=at, width=8, height=8), region_attributes=a)
+    project = lambda *rs: put(tmp_path/'via.json', {'a.jpg1': dict(filename='a.jpg', regions=list(rs))})
+    project(region(0, label='cat', category='animal'), region(20, label='dog', category='animal'))
+    with pytest.raises(PixsegError, match='several attributes that may be the class: category, label'): find_annotations(tmp_path)
+    project(region(0, Class='cat', category='animal'), region(20, Class='dog', category='animal'))
+    assert find_annotations(tmp_path).names.names == ('background','cat','dog')
+    project(region(0, label='cat', category='c'), region(20, label='dog', category='d')) # the same, said twice
+    assert len(find_annotations(tmp_path).names.names) == 3
+    project(region(0, label='cat'), region(20), region(20, label={'cat':True, 'dog':True}))
+    a = find_annotations(tmp_path)
+    assert a.names.names == ('background','cat') and [p.what.split(' (a')[0] for p in a.problems] == ['has a region without its label', 'has a region of 2 classes (cat, dog)']
+    project(region(0), region(20))
+    assert find_annotations(tmp_path).names.names == ('background','object') and not find_annotations(tmp_path).problems
+
+
+def test_coco_files_that_are_passed_over_are_named(tmp_path):
+    photo(tmp_path/'a.jpg')
+    for n in ('instances','stuff','person_keypoints','captions'): put(tmp_path/f'{n}_val2017.json', coco(['a.jpg'], [dict(segmentation=[BOX])]))
+    a = find_annotations(tmp_path)
+    assert [o.split(' passed')[0] for o in a.notes if 'passed over' in o] == ['stuff_val2017.json'] and a.problems == []
+    for n in ('instances','person_keypoints','captions'): (tmp_path/f'{n}_val2017.json').unlink()
+    os.replace(tmp_path/'stuff_val2017.json', tmp_path/'stuff_instances.json')
+    assert find_annotations(tmp_path).form == 'COCO polygons'
+
+
+@pytest.mark.parametrize('url', ['coco_url','flickr_url'])
+def test_lvis_has_addresses_and_no_names(tmp_path, url):
+    for n in ('1','2'): photo(tmp_path/'train2017'/f'{n}.jpg')
+    for s,n in (('train','1'), ('val','2')):
+        d = coco(['x'], [dict(segmentation=[BOX])])
+        d['images'] = [{'id':0, 'height':H, 'width':W, url:f'http://x.org/train2017/{n}.jpg?a=1'}]
+        put(tmp_path/f'lvis_v1_{s}.json', d)
+        if url == 'flickr_url': break
+    a = find_annotations(tmp_path)
+    assert {s: [n for n,*_ in ps] for s,ps in a.splits.items()} == dict(train=['train2017/1'], **({'val':['train2017/2']} if url == 'coco_url' else {}))
+    assert not a.problems
+
+
+def test_a_category_that_stands_above_itself_is_a_class(tmp_path):
+    photo(tmp_path/'a.jpg')
+    cats = [dict(id=1, name='person', supercategory='person'), dict(id=2, name='car', supercategory='vehicle'), dict(id=3, name='vehicle', supercategory='none')]
+    put(tmp_path/'x.json', coco(['a.jpg'], [dict(segmentation=[BOX], category_id=2)], cats))
+    a = find_annotations(tmp_path)
+    assert a.names.names == ('background','person','car') and any('vehicle' in o and 'person' not in o for o in a.notes)

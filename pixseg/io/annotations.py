@@ -168,13 +168,18 @@ def find(self:Photos,
 
 # %% ../../nbs/io/annotations.ipynb #a701437a
 def _coco_files(tree):
-    "COCO files that speak of areas. Of several kinds side by side (captions, keypoints) it is `instances`."
+    "COCO files that speak of areas, and those passed over: of several kinds side by side (captions, keypoints) it is `instances`."
     keys = ('images','annotations','categories')
     lists = lambda d: isinstance(d, dict) and all(isinstance(d.get(k), list) for k in keys) and d['images']
     files = [(p, {k: [o for o in d[k] if isinstance(o, dict)] for k in keys}) for p,d in tree.jsons if lists(d)]
-    if any('instances' in p.stem for p,_ in files):
-        files = [(p,d) for p,d in files if not re.search('caption|keypoint|panoptic|stuff|image_info', p.stem)]
-    return files
+    other = lambda p: 'instances' not in p.stem and re.search('caption|keypoint|panoptic|stuff|image_info', p.stem)
+    if not any('instances' in p.stem for p,_ in files): return files,[]
+    return [(p,d) for p,d in files if not other(p)],[p for p,d in files if other(p) and d['annotations'] and not re.search('caption|keypoint', p.stem)]
+
+def _coco_photo(im):
+    "What a COCO file calls a photograph; LVIS has no more than an address, of which the folder may be that of another split."
+    url = str(im.get('coco_url') or im.get('flickr_url') or '').split('?')[0]
+    return str(im.get('file_name') or '/'.join(url.split('/')[-2:] if im.get('coco_url') else url.split('/')[-1:]) or None)
 
 def _panoptic(d): return any('segments_info' in a for a in d['annotations'])
 
@@ -185,7 +190,7 @@ def _coco_categories(files):
     drawn = {(p, a.get('category_id')) for p,d in files for a in d['annotations']}
     used = {name(c) for p,d in files for c in d['categories'] if (p, c.get('id')) in drawn}
     above = {c.get('supercategory') for c in cats}-{None, '', 'none'}
-    top = lambda c: name(c) in above or c.get('id') == 0 and above and c.get('supercategory') in (None, '', 'none')
+    top = lambda c: name(c) in above and c.get('supercategory') != name(c) or c.get('id') == 0 and above and c.get('supercategory') in (None, '', 'none')
     spare = {name(c) for c in cats if top(c)}-used
     return [o for o in dict.fromkeys(map(name, cats)) if o not in spare],sorted(spare)
 
@@ -195,11 +200,13 @@ def read_coco(
     photos:Any=None, # not needed
 )->Found|None: # `None`: no COCO file there
     "What the COCO files of a folder say."
-    files = [(p,d) for p,d in _coco_files(tree) if not _panoptic(d)]
+    files,passed = _coco_files(tree)
+    files = [(p,d) for p,d in files if not _panoptic(d)]
     if not files: return None
     names,dropped = _coco_categories(files)
     found = Found('COCO', names, origin=tree.rel(files[0][0]))
     if dropped: found.notes.append(f"category {', '.join(dropped)} stands above the others and has no area: left out")
+    if passed: found.notes.append(f"{', '.join(map(tree.rel, passed))} passed over, for {tree.rel(files[0][0])} is read: to read {'it' if len(passed) == 1 else 'them'}, keep no instances in the folder")
     for p,d in files: _coco_entries(tree, found, p, d)
     return _name_form(found, 'COCO')
 
@@ -207,7 +214,7 @@ def read_coco(
 def _coco_entries(tree, found, p, d):
     "What one file says."
     name_of,split = {c.get('id'): str(c.get('name')).strip() for c in d['categories']},split_of(tree.rel(p))
-    entries = {im.get('id'): Entry(p, str(im.get('file_name')), split, _size(im), []) for im in d['images']}
+    entries = {im.get('id'): Entry(p, _coco_photo(im), split, _size(im), []) for im in d['images']}
     found.entries += entries.values()
     for a in d['annotations']:
         entry,name = entries.get(a.get('image_id')),name_of.get(a.get('category_id'))
@@ -303,7 +310,7 @@ def read_panoptic(
     photos:Any=None, # not needed
 )->Found|None: # `None`: no panoptic file there
     "What COCO's panoptic files of a folder say."
-    files = [(p,d) for p,d in _coco_files(tree) if _panoptic(d)]
+    files = [(p,d) for p,d in _coco_files(tree)[0] if _panoptic(d)]
     if not files: return None
     names,_ = _coco_categories([(p, dict(d, annotations=[s for a in d['annotations'] for s in a['segments_info']])) for p,d in files])
     void = next((names[i] for i in void_ids(names)), '__ignore__')
@@ -727,8 +734,7 @@ def read_via(
               if isinstance(im, dict) and 'filename' in im and 'regions' in im]
     if not images: return None
     regions = lambda im: list(im['regions'].values()) if isinstance(im['regions'], dict) else im['regions']
-    keys = {k for _,im in images for r in regions(im) for k in (r.get('region_attributes') or {})}
-    key = _via_class(images[0][0], keys)
+    key = _via_class(images[0][0], [r.get('region_attributes') or {} for _,im in images for r in regions(im)])
     found,left = Found('VIA', [], order='file', origin=images[0][0].name),Counter()
     for p,im in images:
         found.entries.append(entry := Entry(p, im['filename'], split_of(tree.rel(p)), None, []))
@@ -736,11 +742,15 @@ def read_via(
     found.names = sorted({a[0] for e in found.entries for a in e.areas})
     return _leave_out(found, left, 'VIA')
 
-def _via_class(file, keys):
-    "The attribute that is the class; `None` if there are no attributes."
-    called = [k for k in sorted(keys) if re.sub('[^a-z]', '', k.lower()) in _class_columns]
+def _via_class(file, attributes):
+    "The attribute that is the class; `None` if there are no attributes. Raises `PixsegError` if several may be it."
+    keys = sorted({k for a in attributes for k in a})
+    called = [k for k in keys if _letters(k) in _class_columns]
+    called = [k for k in called if _letters(k) == 'class'] or called
+    if len({_grouping([[str(a.get(k))] for a in attributes], 0) for k in called}) > 1:
+        raise BadImage(file, f"has several attributes that may be the class: {', '.join(called)}", "call the one that is it class")
     if called or len(keys) < 2: return [*called, *keys, None][0]
-    raise BadImage(file, f"has the attributes {', '.join(sorted(keys))}, none of them class", "rename the one that is it")
+    raise BadImage(file, f"has the attributes {', '.join(keys)}, none of them class", "rename the one that is it")
 
 # %% ../../nbs/io/annotations.ipynb #f382ca3d
 def _via_table(path):
@@ -762,8 +772,11 @@ def _via_table(path):
 def _via_area(found, entry, r, key, left):
     "One region's area."
     s,name = r.get('shape_attributes') or {},(r.get('region_attributes') or {}).get(key)
-    if isinstance(name, dict): name = next((k for k,v in name.items() if v), None)
-    name,num = str(name or 'object').strip(),lambda *keys: tuple(float(s[k]) for k in keys)
+    names = [k for k,v in name.items() if v] if isinstance(name, dict) else [o for o in [str(name or '').strip()] if o]
+    if key and len(names) != 1 and s.get('name') in ('polygon','circle','ellipse','rect'):
+        what = f"a region of {len(names)} classes ({', '.join(names)})" if names else f"a region without its {key}"
+        return found.fault(entry.file, f"has {what}", "give it one, or delete it", entry.photo)
+    name,num = names[0] if names else 'object',lambda *keys: tuple(float(s[k]) for k in keys)
     try:
         if s.get('name') == 'polygon':
             add_ring(found, entry, name, list(zip(s['all_points_x'], s['all_points_y'], strict=True)))
