@@ -686,7 +686,7 @@ def read_runs(
     "What the tables of run lengths of a folder say."
     tables,passed = _run_tables(tree)
     if not tables: return None
-    read = [_rows(tables, *t, photos) for t in tables]
+    read = [_rows(tables, p, head, lines, runs, photos) for p,head,lines,runs in tables]
     rows,told = [r for rs,_ in read for r in rs],list(dict.fromkeys(o for _,os in read for o in os))
     names,name_of = _run_names(rows)
     first = 0 if any(r[3].startswith('0 ') for r in rows) else 1
