@@ -808,3 +808,144 @@ def test_background_that_is_made_is_said(tmp_path):
     for i in range(3): photo(tmp_path/f'{i}.jpg')
     exported(tmp_path, 'jpg', 3)
     assert '3 classes from annotations.coco.json, with background where no shape is' in open_folder(tmp_path).line
+
+
+# What cannot be told from the numbers alone
+
+@pytest.mark.parametrize('head,cell,words', [('id,label,bbox', '10 10 30 20', r'boxes only \(3\)'), ('id,label,box', '10 10', 'boxes only'), ('id,label,place', '10 10 30 20', '4 numbers in every cell of place: boxes, or runs'),
+                                             ('id,label,centre', '10 10', '2 numbers in every cell of centre: points, or runs')])
+def test_pairs_of_numbers_that_are_no_runs(tmp_path, head, cell, words):
+    kaggle(tmp_path, head, [(n, 'cat', cell) for n in 'abc'])
+    with pytest.raises(PixsegError, match=words): find_annotations(tmp_path)
+    kaggle(tmp_path, head.rsplit(',', 1)[0]+',rle', [(n, 'cat', cell) for n in 'abc'])
+    assert find_annotations(tmp_path).form == 'Kaggle run lengths'
+
+
+def test_sizes_and_boxes_beside_runs(tmp_path):
+    kaggle(tmp_path, 'id,size,bbox,rle', [(n, '48 64', '10 10 30 20', runs(MASK == 1)) for n in 'abc'])
+    a = find_annotations(tmp_path)
+    assert a.names.names == ('background','object') and np.array_equal(only(a).draw(SIZE), MASK == 1)
+    kaggle(tmp_path, 'id,image_size', [(n, '48 64') for n in 'abc'])
+    assert find_annotations(tmp_path) is None
+    kaggle(tmp_path, 'id,centre,rle', [(n, '48 64', runs(MASK == 1)) for n in 'abc'])
+    with pytest.raises(PixsegError, match='of centre'): find_annotations(tmp_path)
+
+
+def test_a_column_of_runs_for_each_class(tmp_path):
+    kaggle(tmp_path, 'id,box,disk', [(n, runs(MASK == 2), runs(MASK == 1)) for n in 'ab']+[('c', '', runs(MASK == 1))])
+    a = find_annotations(tmp_path)
+    assert a.names.names == ('background','box','disk') and np.array_equal(only(a).draw(SIZE), np.array([0,2,1])[MASK]) and any('box and disk' in o for o in a.notes)
+    kaggle(tmp_path, 'id,class,box,disk', [(n, n, runs(MASK == 2), runs(MASK == 1)) for n in 'ab'])
+    with pytest.raises(PixsegError, match='box and disk.*class in class'): find_annotations(tmp_path)
+
+
+@pytest.mark.parametrize('column', ['organ','category_name'])
+def test_a_column_of_words_is_the_class(tmp_path, column):
+    rows = [(n, o, 'train', '3', runs(MASK == c)) for n in 'abc' for c,o in ((1,'spleen'), (2,'liver'))]
+    kaggle(tmp_path, f'id,{column},split,fold,rle', rows)
+    a = find_annotations(tmp_path)
+    assert a.names.names == ('background','liver','spleen') and np.array_equal(only(a).draw(SIZE), np.array([0,2,1])[MASK])
+    assert any('column organ of train.csv is taken for the class' in o for o in a.notes) == (column == 'organ')
+
+
+def test_two_columns_that_may_be_the_class(tmp_path):
+    rows = [(n, o, s, runs(MASK == c)) for n,s in zip('abc', ('male','female','male')) for c,o in ((1,'spleen'), (2,'liver'))]
+    kaggle(tmp_path, 'id,organ,sex,rle', rows)
+    with pytest.raises(PixsegError, match='several columns that may be the class: organ, sex'): find_annotations(tmp_path)
+    kaggle(tmp_path, 'id,class,sex,rle', rows)
+    assert find_annotations(tmp_path).names.names == ('background','liver','spleen')
+    kaggle(tmp_path, 'id,stage,rle', [(n, str(c), runs(MASK == c)) for n in 'abc' for c in (1,2)])
+    assert any('of one class: no other column (stage)' in o for o in find_annotations(tmp_path).notes)
+
+
+def test_a_task_of_several_photographs(tmp_path):
+    for n in ('a0','b0','a1','b1'): photo(tmp_path/f'{n}.jpg')
+    area = lambda to,k: dict(studio(CAR)['annotations'][0]['result'][0], to_name=to, value=dict(CAR[1], polygonlabels=[k]))
+    task = lambda i,*areas: dict(data=dict(img1=f'/data/upload/1/a{i}.jpg', img2=f'/data/upload/1/b{i}.jpg', note='x.5'), annotations=[dict(result=[*areas, dict(type='choices', to_name='no', value=dict(choices=['x']))])])
+    put(tmp_path/'p.json', [task(0, area('img1', 'cat'), area('img2', 'dog')), task(1, area('img2', 'dog'))])
+    a = find_annotations(tmp_path)
+    assert {n: np.unique(s.draw(SIZE)).tolist() for n,_,s in a.splits['train']} == dict(a0=[0,1], b0=[0,2], a1=[0], b1=[0,2]) and not a.problems
+    put(tmp_path/'p.json', [task(0, area('image', 'cat'))])
+    with pytest.raises(PixsegError, match='several photographs in a task .img1, img2., and areas of image'): find_annotations(tmp_path)
+    put(tmp_path/'p.json', [dict(studio(('polygonlabels', dict(CAR[1], polygonlabels=['car','occluded'])), image='https://x.org/a0.jpg?X-Date=1'))])
+    assert 'an area of 2 classes (car, occluded)' in find_annotations(tmp_path).problems[0].what
+
+
+def test_outlines_in_shares_where_pixels_are_meant(tmp_path):
+    for n in 'ab': photo(tmp_path/f'{n}.jpg')
+    shares = [v/(W,H)[i%2] for i,v in enumerate(BOX)]
+    words = 'within 0..1: shares of width and height, wanted pixels'
+    put(tmp_path/'x.json', coco(['a.jpg'], [dict(segmentation=[shares]), dict(segmentation=[shares, shares])]))
+    with pytest.raises(PixsegError, match='x.json has all corners '+words): find_annotations(tmp_path)
+    put(tmp_path/'x.json', coco(['a.jpg'], [dict(segmentation=[shares]), dict(segmentation=[BOX])])) # a speck
+    assert find_annotations(tmp_path).problems == []
+    (tmp_path/'x.json').unlink()
+    one = lambda xy, n: put(tmp_path/f'{n}.json', labelme(('x', np.reshape(xy, (-1,2)).tolist(), 'polygon', {}), ('y', [[.5,.5],[.6,.5]], 'circle', {}), name=f'{n}.jpg'))
+    one(shares, 'a')
+    with pytest.raises(PixsegError, match=words): find_annotations(tmp_path)
+    one(BOX, 'b')
+    a = find_annotations(tmp_path)
+    assert [(p.file, words in p.what) for p in a.problems] == [('a.json', True)]
+
+
+def test_yolos_poses_and_oriented_boxes(tmp_path):
+    line = '0 .1 .1 .5 .1 .5 .5 .1 .5'
+    for n in 'abc':
+        photo(tmp_path/'images'/f'{n}.png')
+        put(tmp_path/'labels'/f'{n}.txt', line+'\n')
+    said = lambda words: any(words in o for o in find_annotations(tmp_path).notes)
+    assert said('all areas have four corners: oriented boxes?')
+    put(tmp_path/'labels'/'c.txt', '0 .1 .1 .5 .1 .5 .5\n')
+    assert not said('corners')
+    for n in 'abc': put(tmp_path/'labels'/f'{n}.txt', line+' .1 .3\n')
+    assert said('all areas have 5 corners: key points?')
+    put(tmp_path/'data.yaml', 'train: images\nkpt_shape: [3, 2]\nnames: [person]\n')
+    with pytest.raises(PixsegError, match='data.yaml has kpt_shape'): find_annotations(tmp_path)
+
+
+def test_vias_attributes_that_may_be_the_class(tmp_path):
+    photo(tmp_path/'a.jpg')
+    region = lambda at,**a: dict(shape_attributes=dict(name='rect', x=at, y=at, width=8, height=8), region_attributes=a)
+    project = lambda *rs: put(tmp_path/'via.json', {'a.jpg1': dict(filename='a.jpg', regions=list(rs))})
+    project(region(0, label='cat', category='animal'), region(20, label='dog', category='animal'))
+    with pytest.raises(PixsegError, match='several attributes that may be the class: category, label'): find_annotations(tmp_path)
+    project(region(0, Class='cat', category='animal'), region(20, Class='dog', category='animal'))
+    assert find_annotations(tmp_path).names.names == ('background','cat','dog')
+    project(region(0, label='cat', category='c'), region(20, label='dog', category='d')) # the same, said twice
+    assert len(find_annotations(tmp_path).names.names) == 3
+    project(region(0, label='cat'), region(20), region(20, label={'cat':True, 'dog':True}))
+    a = find_annotations(tmp_path)
+    assert a.names.names == ('background','cat') and [p.what.split(' (a')[0] for p in a.problems] == ['has a region without its label', 'has a region of 2 classes (cat, dog)']
+    project(region(0), region(20))
+    assert find_annotations(tmp_path).names.names == ('background','object') and not find_annotations(tmp_path).problems
+
+
+def test_coco_files_that_are_passed_over_are_named(tmp_path):
+    photo(tmp_path/'a.jpg')
+    for n in ('instances','stuff','person_keypoints','captions'): put(tmp_path/f'{n}_val2017.json', coco(['a.jpg'], [dict(segmentation=[BOX])]))
+    a = find_annotations(tmp_path)
+    assert [o.split(' passed')[0] for o in a.notes if 'passed over' in o] == ['stuff_val2017.json'] and a.problems == []
+    for n in ('instances','person_keypoints','captions'): (tmp_path/f'{n}_val2017.json').unlink()
+    os.replace(tmp_path/'stuff_val2017.json', tmp_path/'stuff_instances.json')
+    assert find_annotations(tmp_path).form == 'COCO polygons'
+
+
+@pytest.mark.parametrize('url', ['coco_url','flickr_url'])
+def test_lvis_has_addresses_and_no_names(tmp_path, url):
+    for n in ('1','2'): photo(tmp_path/'train2017'/f'{n}.jpg')
+    for s,n in (('train','1'), ('val','2')):
+        d = coco(['x'], [dict(segmentation=[BOX])])
+        d['images'] = [{'id':0, 'height':H, 'width':W, url:f'http://x.org/train2017/{n}.jpg?a=1'}]
+        put(tmp_path/f'lvis_v1_{s}.json', d)
+        if url == 'flickr_url': break
+    a = find_annotations(tmp_path)
+    assert {s: [n for n,*_ in ps] for s,ps in a.splits.items()} == dict(train=['train2017/1'], **({'val':['train2017/2']} if url == 'coco_url' else {}))
+    assert not a.problems
+
+
+def test_a_category_that_stands_above_itself_is_a_class(tmp_path):
+    photo(tmp_path/'a.jpg')
+    cats = [dict(id=1, name='person', supercategory='person'), dict(id=2, name='car', supercategory='vehicle'), dict(id=3, name='vehicle', supercategory='none')]
+    put(tmp_path/'x.json', coco(['a.jpg'], [dict(segmentation=[BOX], category_id=2)], cats))
+    a = find_annotations(tmp_path)
+    assert a.names.names == ('background','person','car') and any('vehicle' in o and 'person' not in o for o in a.notes)

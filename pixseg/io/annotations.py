@@ -29,7 +29,7 @@ from fastcore.basics import patch
 from .codes import void_ids
 from .files import IMAGE_TYPES, parse_json, parse_yaml, read_json
 from .images import BadImage, is_marked
-from .shapes import ring
+from .shapes import corners, ring
 
 # %% ../../nbs/io/annotations.ipynb #5462b1b0
 class Entry(NamedTuple):
@@ -168,13 +168,18 @@ def find(self:Photos,
 
 # %% ../../nbs/io/annotations.ipynb #a701437a
 def _coco_files(tree):
-    "COCO files that speak of areas. Of several kinds side by side (captions, keypoints) it is `instances`."
+    "COCO files that speak of areas, and those passed over: of several kinds side by side (captions, keypoints) it is `instances`."
     keys = ('images','annotations','categories')
     lists = lambda d: isinstance(d, dict) and all(isinstance(d.get(k), list) for k in keys) and d['images']
     files = [(p, {k: [o for o in d[k] if isinstance(o, dict)] for k in keys}) for p,d in tree.jsons if lists(d)]
-    if any('instances' in p.stem for p,_ in files):
-        files = [(p,d) for p,d in files if not re.search('caption|keypoint|panoptic|stuff|image_info', p.stem)]
-    return files
+    other = lambda p: 'instances' not in p.stem and re.search('caption|keypoint|panoptic|stuff|image_info', p.stem)
+    if not any('instances' in p.stem for p,_ in files): return files,[]
+    return [(p,d) for p,d in files if not other(p)],[p for p,d in files if other(p) and d['annotations'] and not re.search('caption|keypoint', p.stem)]
+
+def _coco_photo(im):
+    "What a COCO file calls a photograph; LVIS has no more than an address, of which the folder may be that of another split."
+    url = str(im.get('coco_url') or im.get('flickr_url') or '').split('?')[0]
+    return str(im.get('file_name') or '/'.join(url.split('/')[-2:] if im.get('coco_url') else url.split('/')[-1:]) or None)
 
 def _panoptic(d): return any('segments_info' in a for a in d['annotations'])
 
@@ -185,7 +190,7 @@ def _coco_categories(files):
     drawn = {(p, a.get('category_id')) for p,d in files for a in d['annotations']}
     used = {name(c) for p,d in files for c in d['categories'] if (p, c.get('id')) in drawn}
     above = {c.get('supercategory') for c in cats}-{None, '', 'none'}
-    top = lambda c: name(c) in above or c.get('id') == 0 and above and c.get('supercategory') in (None, '', 'none')
+    top = lambda c: name(c) in above and c.get('supercategory') != name(c) or c.get('id') == 0 and above and c.get('supercategory') in (None, '', 'none')
     spare = {name(c) for c in cats if top(c)}-used
     return [o for o in dict.fromkeys(map(name, cats)) if o not in spare],sorted(spare)
 
@@ -195,11 +200,13 @@ def read_coco(
     photos:Any=None, # not needed
 )->Found|None: # `None`: no COCO file there
     "What the COCO files of a folder say."
-    files = [(p,d) for p,d in _coco_files(tree) if not _panoptic(d)]
+    files,passed = _coco_files(tree)
+    files = [(p,d) for p,d in files if not _panoptic(d)]
     if not files: return None
     names,dropped = _coco_categories(files)
     found = Found('COCO', names, origin=tree.rel(files[0][0]))
     if dropped: found.notes.append(f"category {', '.join(dropped)} stands above the others and has no area: left out")
+    if passed: found.notes.append(f"{', '.join(map(tree.rel, passed))} passed over, for {tree.rel(files[0][0])} is read: to read {'it' if len(passed) == 1 else 'them'}, keep no instances in the folder")
     for p,d in files: _coco_entries(tree, found, p, d)
     return _name_form(found, 'COCO')
 
@@ -207,7 +214,7 @@ def read_coco(
 def _coco_entries(tree, found, p, d):
     "What one file says."
     name_of,split = {c.get('id'): str(c.get('name')).strip() for c in d['categories']},split_of(tree.rel(p))
-    entries = {im.get('id'): Entry(p, str(im.get('file_name')), split, _size(im), []) for im in d['images']}
+    entries = {im.get('id'): Entry(p, _coco_photo(im), split, _size(im), []) for im in d['images']}
     found.entries += entries.values()
     for a in d['annotations']:
         entry,name = entries.get(a.get('image_id')),name_of.get(a.get('category_id'))
@@ -252,8 +259,26 @@ def only_boxes(file, n):
     return BadImage(file, f"has boxes only ({n}), and a box says not which of its pixels are the object",
                     "draw outlines, or export polygons or masks")
 
+def _in_shares(kind, data):
+    "Whether an outline lies within 0..1."
+    xy = corners(b''.join(data)) if kind != 'ellipse' else np.array(data[:4])
+    return xy.min() > -.01 and xy.max() < 1.01
+
+def _refuse_shares(found):
+    "A fault for each file with all its outlines within 0..1; raises `PixsegError` if there is no other."
+    files = defaultdict(list)
+    for e in found.entries:
+        if any(a[1] in _outlines for a in e.areas): files[e.file].append(e)
+    odd = [f for f,es in files.items() if all(_in_shares(*a[1:3]) for e in es for a in e.areas if a[1] in _outlines)]
+    said = "has all corners within 0..1: shares of width and height, wanted pixels","multiply x by the width and y by the height"
+    if odd and len(odd) == len(files): raise BadImage(odd[0], *said)
+    for f in odd: found.fault(f, *said, files[f][0].photo)
+
+_outlines = 'polygon','polygons','ellipse'
+
 def _name_form(found, what):
-    "The form with its kinds of areas. Raises `PixsegError` if all that is known are boxes."
+    "The form with its kinds of areas. Raises `PixsegError` if all that is known are boxes, or outlines in shares where pixels are meant."
+    if not found.unit: _refuse_shares(found)
     kinds = Counter(a[1] for e in found.entries for a in e.areas)
     if found.boxes and not kinds: raise only_boxes(next(f for f,what,_ in found.faults if 'box' in what), found.boxes)
     said = ['polygons']*('polygon' in kinds or 'polygons' in kinds)+['ellipses']*('ellipse' in kinds)
@@ -285,7 +310,7 @@ def read_panoptic(
     photos:Any=None, # not needed
 )->Found|None: # `None`: no panoptic file there
     "What COCO's panoptic files of a folder say."
-    files = [(p,d) for p,d in _coco_files(tree) if _panoptic(d)]
+    files = [(p,d) for p,d in _coco_files(tree)[0] if _panoptic(d)]
     if not files: return None
     names,_ = _coco_categories([(p, dict(d, annotations=[s for a in d['annotations'] for s in a['segments_info']])) for p,d in files])
     void = next((names[i] for i in void_ids(names)), '__ignore__')
@@ -494,6 +519,7 @@ def read_yolo(
     rows = {img: r for img,t in texts.items() if (r := _yolo_rows(t)) is not None}
     if not any(rows.values()): return None
     file,d = _yolo_yaml(tree)
+    if 'kpt_shape' in d: raise BadImage(file, "has kpt_shape: its lines are boxes with key points, and a box says not which of its pixels are the object", "draw outlines, or export polygons or masks")
     names,folders = _yolo_names(tree, d),{img.parent for img in rows}
     origin = tree.rel(file) if file else 'classes.txt'
     found = Found('YOLO', list(names.values()), unit=True, one_each=True, origin=origin)
@@ -508,7 +534,14 @@ def read_yolo(
         found.fault(texts[img], "has lines that are no class with corners", "correct it, or export it again", img.name)
     if bare := len(found.entries)-len(rows):
         found.notes.append(f"{bare} photograph{'s'*(bare > 1)} without a text: all background, as YOLO has it")
+    found.notes += _yolo_alike([len(r)//2 for rs in rows.values() for r in rs])
     return _name_form(found, 'YOLO')
+
+def _yolo_alike(corners):
+    "A note if all areas have as many corners, as boxes or key points have."
+    n = corners[0]
+    if {*corners} != {n} or n < 4 or n > 4 and len(corners) < 3: return []
+    return [f"all areas have {'four' if n == 4 else n} corners: {'oriented boxes' if n == 4 else 'key points'}?"]
 
 # %% ../../nbs/io/annotations.ipynb #3e5b5a0c
 def _yolo_area(found, entry, row, names):
@@ -542,45 +575,100 @@ def _yolo_splits(tree, file, d, photos):
 
 # %% ../../nbs/io/annotations.ipynb #2be94071
 _nothing = {'', 'nan', 'none', 'null', '-1', '[]', '0 0'}
-_class_columns = {'classid','class','label','category','categoryid','celltype','type','classname','name'}
+_class_columns = {'classid','class','label','category','categoryid','celltype','type','classname','name',
+                  'categoryname','labelid','labelname','defect','defectid','defecttype'}
+
+def _letters(text): return re.sub('[^a-z]', '', text.lower())
+def _full(text): return text.strip().lower() not in _nothing
 
 def _is_runs(text):
     "Whether a cell holds pairs of numbers."
     return re.fullmatch(r'\s*\d+ \d+( \d+ \d+)*\s*', text) is not None
 
+def _pairs_kind(name, cells):
+    "What a column of pairs of numbers holds: 'runs', 'boxes', 'size', or '?', if that cannot be told."
+    name,n = _letters(name),{len(o.split()) for o in cells}
+    if re.search('(size|width|height|shape|resolution)s?$', name): return 'size'
+    if re.search('bbox|box(es)?$', name) and (n == {2} or not any(k%4 for k in n)): return 'boxes'
+    return '?' if n in ({2}, {4}) and not re.search('rle|run|pixel|mask|encod|segment', name) else 'runs'
+
 def _table(path):
-    "Header, rows, and the column with run lengths; `None` if it is no such table."
+    "Header, rows, and the columns with pairs of numbers, by kind."
     csv.field_size_limit(2**31-1)
-    with path.open(encoding='utf-8-sig', errors='replace', newline='') as f:
-        rows = [r for r in csv.reader(f) if r]
-    if len(rows) < 2: return None
-    head,rows = rows[0],[r for r in rows[1:] if len(r) == len(rows[0])]
-    for c in range(len(head)):
-        full = [r[c] for r in rows if r[c].strip().lower() not in _nothing]
-        if full and all(map(_is_runs, full)): return head,rows,c
-    return None
+    with path.open(encoding='utf-8-sig', errors='replace', newline='') as f: rows = [r for r in csv.reader(f) if r]
+    head,rows,kinds = rows[0] if rows else [],[r for r in rows[1:] if len(r) == len(rows[0])],defaultdict(list)
+    for c,name in enumerate(head):
+        full = [r[c] for r in rows if _full(r[c])]
+        if full and all(map(_is_runs, full)): kinds[_pairs_kind(name, full)].append(c)
+    return head,rows,kinds
+
+def _run_tables(tree):
+    "Tables with run lengths: (file, header, rows, columns of runs), and notes. Raises `PixsegError` for boxes and what may be such."
+    tables,refused = [],[]
+    for p in tree.of('.csv'):
+        if 'submission' in p.stem.lower(): continue
+        head,lines,kinds = _table(p)
+        if odd := kinds['?']:
+            n = next(len(r[odd[0]].split()) for r in lines if _full(r[odd[0]]))
+            refused.append(BadImage(p, f"has {n} numbers in every cell of {' and '.join(head[c] for c in odd)}: {'boxes' if n == 4 else 'points'}, or runs?",
+                                    "call the column rle if they are runs; if not, delete it, and draw outlines"))
+            if kinds['runs']: raise refused[-1]
+        elif kinds['runs']: tables.append((p, head, lines, kinds['runs']))
+        elif kinds['boxes']: refused.append(only_boxes(p, sum(_full(r[kinds['boxes'][0]]) for r in lines)))
+    if refused and not tables: raise refused[0]
+    return tables,[f"passed over: {e}" for e in refused]
+
 
 # %% ../../nbs/io/annotations.ipynb #4d10749d
 def _photo_column(head, rows, runs, photos):
     "The column that names photographs, and whether a class follows the name in it."
     known = lambda text: photos.find(text, photos.root, None) is not None
     hits = {(c, both): sum(known(r[c].rsplit('_', 1)[0] if both else r[c]) for r in rows[:300])
-            for c in range(len(head)) if c != runs for both in (False, True)}
+            for c in range(len(head)) if c not in runs for both in (False, True)}
     best = max(hits, key=lambda k: hits[k], default=None)
     return best if best and hits[best] else (None, False)
 
-def _rows(p, head, lines, runs, photos):
-    "File, photograph, class or `None`, and runs of each row."
+def _grouping(lines, c):
+    "The same for two columns that divide the rows alike, whatever they call the parts."
+    seen = {}
+    return tuple(seen.setdefault(r[c].strip(), len(seen)) for r in lines)
+
+def _label_column(p, head, lines, photo, runs):
+    "The column that is the class, or `None`, and what to say about it. Raises `PixsegError` if several may be it."
+    lines = [r for r in lines if any(_full(r[c]) for c in runs)]
+    groups = {c: _grouping(lines, c) for c in range(len(head)) if c != photo and c not in runs}
+    few = lambda c: 1 < len({*groups[c]}) <= len(lines)//2
+    words = lambda c: all(re.match(r'[^\W\d]', o) and o.lower() not in {*_splits, 'true', 'false'} for o in {r[c].strip() for r in lines}-{''})
+    varied = [c for c,g in groups.items() if len({*g}) > 1 and g != _grouping(lines, photo) and _pairs_kind(head[c], []) != 'size']
+    called = [c for c in groups if _letters(head[c]) in _class_columns]
+    for may in ([c for c in called if 'class' in head[c].lower()], called, [c for c in varied if len(runs) == 1 and words(c) and few(c)]):
+        if len(may) > 1: may = [c for c in may if few(c)] or may[:1]
+        if len({groups[c] for c in may}) > 1:
+            raise BadImage(p, f"has several columns that may be the class: {', '.join(head[c] for c in may)}", "call the one that is it class")
+        if may: return may[0],[] if may[0] in called else [f"column {head[may[0]]} of {p.name} is taken for the class"]
+    said = ', '.join(head[c] for c in varied)
+    return None,[f"all areas of {p.name} are of one class: no other column ({said}) is called class"] if varied else []
+
+def _rows(tables, p, head, lines, runs, photos):
+    "File, photograph, class or `None`, and runs of each cell, and notes."
     c,both = _photo_column(head, lines, runs, photos)
     if c is None:
         raise BadImage(p, f"has run lengths, but its photographs are not there (a row has {', '.join(lines[0])[:60]})",
                        "put them into the folder, under the names in the table")
-    called = [re.sub('[^a-z]', '', h.lower()) in _class_columns and i not in (c, runs) for i,h in enumerate(head)]
-    for r in lines:
-        text = '' if r[runs].strip().lower() in _nothing else r[runs].strip()
-        photo,label = r[c],r[called.index(True)] if any(called) else None
+    alike = [r for _,other,rs,_ in tables if other == head for r in rs]
+    at,notes = (None, []) if both else _label_column(p, head, alike, c, runs)
+    if many := len(runs) > 1:
+        said = ' and '.join(head[i] for i in runs)
+        if both or at is not None:
+            raise BadImage(p, f"has runs in several columns ({said}), and a class in {head[c if both else at]}", "keep one column of runs, or no other class")
+        notes = [f"{said} in {p.name} are columns of runs: a class each"]
+    out = []
+    for r,i in ((r, i) for r in lines for i in runs):
+        photo,label = r[c],head[i] if many else None if at is None else r[at]
         if both and '_' in photo: photo,label = photo.rsplit('_', 1)
-        yield p,photo.strip(),label and label.strip(),text
+        out.append((p, photo.strip(), label and label.strip(), r[i].strip() if _full(r[i]) else ''))
+    return out,notes
+
 
 # %% ../../nbs/io/annotations.ipynb #dc83f382
 def _run_names(rows):
@@ -596,13 +684,14 @@ def read_runs(
     photos:Photos, # of the folder
 )->Found|None: # `None`: no table of run lengths there
     "What the tables of run lengths of a folder say."
-    tables = [(p, t) for p in tree.of('.csv') if 'submission' not in p.stem.lower() and (t := _table(p))]
+    tables,passed = _run_tables(tree)
     if not tables: return None
-    rows = [r for p,(head,lines,runs) in tables for r in _rows(p, head, lines, runs, photos)]
+    read = [_rows(tables, p, head, lines, runs, photos) for p,head,lines,runs in tables]
+    rows,told = [r for rs,_ in read for r in rs],list(dict.fromkeys(o for _,os in read for o in os))
     names,name_of = _run_names(rows)
     first = 0 if any(r[3].startswith('0 ') for r in rows) else 1
     order,why = _run_order(rows, photos)
-    notes,entries = why+["runs are counted from 0"]*(not first),{}
+    notes,entries = passed+told+why+["runs are counted from 0"]*(not first),{}
     found = Found('Kaggle', names, origin=tables[0][0].name, notes=notes)
     for p,photo,label,runs in rows:
         entry = entries.setdefault((p, photo), Entry(p, photo, split_of(tree.rel(p)), None, []))
@@ -645,8 +734,7 @@ def read_via(
               if isinstance(im, dict) and 'filename' in im and 'regions' in im]
     if not images: return None
     regions = lambda im: list(im['regions'].values()) if isinstance(im['regions'], dict) else im['regions']
-    keys = {k for _,im in images for r in regions(im) for k in (r.get('region_attributes') or {})}
-    key = _via_class(images[0][0], keys)
+    key = _via_class(images[0][0], [r.get('region_attributes') or {} for _,im in images for r in regions(im)])
     found,left = Found('VIA', [], order='file', origin=images[0][0].name),Counter()
     for p,im in images:
         found.entries.append(entry := Entry(p, im['filename'], split_of(tree.rel(p)), None, []))
@@ -654,11 +742,15 @@ def read_via(
     found.names = sorted({a[0] for e in found.entries for a in e.areas})
     return _leave_out(found, left, 'VIA')
 
-def _via_class(file, keys):
-    "The attribute that is the class; `None` if there are no attributes."
-    called = [k for k in sorted(keys) if re.sub('[^a-z]', '', k.lower()) in _class_columns]
+def _via_class(file, attributes):
+    "The attribute that is the class; `None` if there are no attributes. Raises `PixsegError` if several may be it."
+    keys = sorted({k for a in attributes for k in a})
+    called = [k for k in keys if _letters(k) in _class_columns]
+    called = [k for k in called if _letters(k) == 'class'] or called
+    if len({_grouping([[str(a.get(k))] for a in attributes], 0) for k in called}) > 1:
+        raise BadImage(file, f"has several attributes that may be the class: {', '.join(called)}", "call the one that is it class")
     if called or len(keys) < 2: return [*called, *keys, None][0]
-    raise BadImage(file, f"has the attributes {', '.join(sorted(keys))}, none of them class", "rename the one that is it")
+    raise BadImage(file, f"has the attributes {', '.join(keys)}, none of them class", "rename the one that is it")
 
 # %% ../../nbs/io/annotations.ipynb #f382ca3d
 def _via_table(path):
@@ -680,8 +772,11 @@ def _via_table(path):
 def _via_area(found, entry, r, key, left):
     "One region's area."
     s,name = r.get('shape_attributes') or {},(r.get('region_attributes') or {}).get(key)
-    if isinstance(name, dict): name = next((k for k,v in name.items() if v), None)
-    name,num = str(name or 'object').strip(),lambda *keys: tuple(float(s[k]) for k in keys)
+    names = [k for k,v in name.items() if v] if isinstance(name, dict) else [o for o in [str(name or '').strip()] if o]
+    if key and len(names) != 1 and s.get('name') in ('polygon','circle','ellipse','rect'):
+        what = f"a region of {len(names)} classes ({', '.join(names)})" if names else f"a region without its {key}"
+        return found.fault(entry.file, f"has {what}", "give it one, or delete it", entry.photo)
+    name,num = names[0] if names else 'object',lambda *keys: tuple(float(s[k]) for k in keys)
     try:
         if s.get('name') == 'polygon':
             add_ring(found, entry, name, list(zip(s['all_points_x'], s['all_points_y'], strict=True)))
@@ -708,12 +803,26 @@ def _studio_tasks(tree):
             elif any('original_width' in o for v in lists for o in v): # the small form
                 yield p,task,[[dict(o, value=o) for v in lists for o in v]]
 
-def _studio_photo(task, photos, near):
-    "The photograph that a task is about, under a name that is there if possible."
-    texts = [v for v in task.values() if isinstance(v, str) and re.search(r'\.\w{3,4}$', v)]
-    texts = [unquote(t.rsplit('?d=', 1)[-1]) for t in texts]
-    texts += [re.sub(r'^[0-9a-f]{8}-', '', t.split('/')[-1]) for t in texts]
-    return next((t for t in texts if photos.find(t, near, None)), texts[0] if texts else '?')
+def _studio_fields(task):
+    "What a task names that ends as an image does, by field."
+    plain = {k: v if '?d=' in v else v.split('?')[0] for k,v in task.items() if isinstance(v, str)}
+    return {k: v for k,v in plain.items() if Path(v).suffix.lower() in IMAGE_TYPES}
+
+def _studio_photo(text, photos, near):
+    "The photograph that a field means, under a name that is there if possible."
+    text = unquote(text.rsplit('?d=', 1)[-1])
+    texts = [text, re.sub(r'^[0-9a-f]{8}-', '', text.split('/')[-1])]
+    return next((t for t in texts if photos.find(t, near, None)), text)
+
+def _studio_shares(p, task, areas, meant):
+    "Photographs of a task as it names them, with their areas; of several, each area says whose it is. Raises `PixsegError` if one does not."
+    fields = _studio_fields(task)
+    if len({*fields.values()}) < 2: return [(next(iter(fields.values()), '?'), areas)]
+    lost = next((str(o.get('to_name')) for o in areas if _studio_labels(o) and o.get('to_name') not in fields), None)
+    if lost: raise BadImage(p, f"has several photographs in a task ({', '.join(fields)}), and areas of {lost}, which is none of them",
+                            "call the Image tag as its field is called, or keep one field with a photograph")
+    return [(text, [o for o in areas if o.get('to_name') == k]) for k,text in fields.items() if k in meant]
+
 
 # %% ../../nbs/io/annotations.ipynb #11855100
 def read_studio(
@@ -724,22 +833,28 @@ def read_studio(
     tasks = list(_studio_tasks(tree))
     if not tasks: return None
     found,left = Found('Label Studio', [], order='file', origin=tasks[0][0].name),Counter()
+    meant = {o.get('to_name') for _,_,done in tasks for os in done for o in os if _studio_labels(o)}
     for p,task,done in tasks:
-        if not done: continue
-        sizes = [s for o in done[0] if (s := _size(o, 'original_height', 'original_width'))]
-        entry = Entry(p, _studio_photo(task, photos, p.parent), split_of(tree.rel(p)), sizes[0] if sizes else None, [])
-        found.entries.append(entry)
-        if len(done) > 1: found.fault(p, f"has {len(done)} annotations of one photograph", "keep one of them", entry.photo)
-        for o in done[0]: _studio_area(found, entry, o, left)
+        for text,areas in _studio_shares(p, task, done[0], meant) if done else ():
+            sizes = [s for o in areas if (s := _size(o, 'original_height', 'original_width'))]
+            entry = Entry(p, _studio_photo(text, photos, p.parent), split_of(tree.rel(p)), sizes[0] if sizes else None, [])
+            found.entries.append(entry)
+            if len(done) > 1: found.fault(p, f"has {len(done)} annotations of one photograph", "keep one of them", entry.photo)
+            for o in areas: _studio_area(found, entry, o, left)
     found.names = sorted({a[0] for e in found.entries for a in e.areas})
     return _leave_out(found, left, 'Label Studio')
 
 # %% ../../nbs/io/annotations.ipynb #fd14a4f4
+def _studio_labels(o):
+    "The classes of an area; `None`: it has none, or is no area."
+    v = o.get('value') if isinstance(o.get('value'), dict) else {}
+    return next((x for k,x in v.items() if k.endswith('labels') and isinstance(x, list) and x), None)
+
 def _studio_area(found, entry, o, left):
     "One area; results that are no area, or have no class, are not meant."
-    v = o.get('value') if isinstance(o.get('value'), dict) else {}
-    names = next((x for k,x in v.items() if k.endswith('labels') and isinstance(x, list) and x), None)
+    v,names = o.get('value'),_studio_labels(o)
     if not names: return
+    if len(names) > 1: return found.fault(entry.file, f"has an area of {len(names)} classes ({', '.join(map(str, names))})", "leave it one of them", entry.photo)
     if not entry.size: return found.fault(entry.file, "has areas without the size of their photograph", "export it again", entry.photo)
     name,(h,w) = str(names[0]).strip(),entry.size
     px = lambda *keys: [float(v[k])*(w if k in ('x', 'width', 'radiusX') else h)/100 for k in keys]
