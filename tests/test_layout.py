@@ -561,3 +561,18 @@ def test_a_rare_class_has_few_files(tmp_path):
     files = [f for i in range(8) for f in (f'images/{i}.jpg', f'masks/disk/{i}.png', f'masks/box/{i//7*7}.png')]
     layout = find_layout(folder(tmp_path, files))
     assert layout.classes == ('box', 'disk') and not layout.problems and any('6 photographs have no mask of some class' in o for o in layout.notes)
+
+
+@pytest.mark.parametrize('where', ['road_{}/images/{}.jpg road_{}/masks/{}.png', 'uavid_{}/seq1/Images/{}.jpg uavid_{}/seq1/Labels/{}.png',
+                                   'images/road_{}/{}.jpg masks/road_{}/{}.png', 'images/{}_of_road/{}.jpg masks/{}_of_road/{}.png', 'road_{}2017/images/{}.jpg road_{}2017/masks/{}.png'])
+def test_folders_that_differ_in_the_word_of_a_split(tmp_path, where):
+    files = [where.format(s, f'{s}{i}', s, f'{s}{i}').split() for s in ('train', 'val', 'test') for i in range(2)]
+    layout, splits = found(folder(tmp_path, sum(files, [])))
+    assert {s: [*o.values()] for s, o in splits.items()} == {s: [tuple(o) for o in files if s in o[0]] for s in ('train', 'val', 'test')} and not layout.problems
+
+
+def test_a_word_for_a_split_without_another_is_none(tmp_path):
+    files = [f'{k}/{d}/{i}.{e}' for k, e in (('images', 'jpg'), ('masks', 'png')) for d in ('road_train', 'sky') for i in range(2)]
+    assert list(found(folder(tmp_path/'one', files))[1]) == ['train']
+    two = [f'{k}/{d}_{s}/{i}.{e}' for k, e in (('images', 'jpg'), ('masks', 'png')) for d in ('road', 'sky') for s in ('train', 'val') for i in range(2)]
+    assert {s: list(o) for s, o in found(folder(tmp_path/'two', two))[1].items()} == dict.fromkeys(('train', 'val'), ['road/0', 'road/1', 'sky/0', 'sky/1'])

@@ -158,6 +158,20 @@ def _numbered(name, siblings):
     bare = re.sub(r'\d+', '#', name)
     return '#' in bare and sum(re.sub(r'\d+', '#', o) == bare for o in siblings) > 1
 
+def _split_of(name):
+    "The split that a name's first or last word says, and the other words."
+    words = [o for o in re.split(r'[\W_]+', name.lower()) if o]
+    for i in (-1, 0) if len(words) > 1 else ():
+        if (split := _vocabulary.get(words[i].rstrip('0123456789'))) in _splits: return split,tuple(o for k,o in enumerate(words) if k != i%len(words))
+    return '',()
+
+def _beside(name, siblings):
+    "Meaning of `road_train` beside `road_val`, and the word that tells it from `sky_train`."
+    split,words = _split_of(name)
+    said = [o for o in map(_split_of, siblings) if o[0]]
+    if len({s for s,w in said if w == words}) < 2: return None
+    return _meaning(name)._replace(split=split),'_'.join(words)*(len({w for _,w in said}) > 1)
+
 def _colored(name): return 2*any(_vocabulary.get(o) == 'color' for o in _tokens(name))
 
 def _place(folder, siblings, loose):
@@ -165,7 +179,9 @@ def _place(folder, siblings, loose):
     split,role,rank,known,rest = '','',0,0,[]
     for i,name in enumerate(folder.parts):
         m = _meaning(name)
-        if not (m.split or m.role) or not (m.sure or loose): m = _own_split(name, siblings[folder.parts[:i]]) or _Meaning()
+        if not (m.split or m.role) or not (m.sure or loose):
+            m,one = _beside(name, siblings[folder.parts[:i]]) or (_own_split(name, siblings[folder.parts[:i]]) or _Meaning(), '')
+            if one and not m.role: rest.append((i, one))
         if role in ('mask', 'extra') or role and m.role == 'extra': m = m._replace(role='')
         if role == 'mask' and not m.split and (colored := _colored(name)): rank = max(rank, colored)
         said = [_sure(o).split for o in siblings[folder.parts[:i]]] if role == 'mask' and m.split else []
