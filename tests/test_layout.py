@@ -576,3 +576,43 @@ def test_a_word_for_a_split_without_another_is_none(tmp_path):
     assert list(found(folder(tmp_path/'one', files))[1]) == ['train']
     two = [f'{k}/{d}_{s}/{i}.{e}' for k, e in (('images', 'jpg'), ('masks', 'png')) for d in ('road', 'sky') for s in ('train', 'val') for i in range(2)]
     assert {s: list(o) for s, o in found(folder(tmp_path/'two', two))[1].items()} == dict.fromkeys(('train', 'val'), ['road/0', 'road/1', 'sky/0', 'sky/1'])
+
+
+LISTS = dict(train=['a0', 'a1', 'a2', 'a3'], val=['a4', 'a5'])
+
+
+@pytest.mark.parametrize('files', [
+    {f'{s}.lst': ''.join(f'images/{o}.jpg masks/{o}.png\n' for o in os_) for s, os_ in LISTS.items()},
+    {f'{s}.json': json.dumps([f'{o}.jpg' for o in os_]) for s, os_ in LISTS.items()},
+    {f'{s}.json': json.dumps([dict(image=f'images/{o}.jpg', n=1) for o in os_]) for s, os_ in LISTS.items()},
+    {f'{s}.csv': 'filename\n'+''.join(f'{o}.jpg\n' for o in os_) for s, os_ in LISTS.items()},
+    {'split.json': json.dumps(dict(train=[f'{o}.jpg' for o in LISTS['train']], val=[dict(image=f'{o}.jpg') for o in LISTS['val']]))}],
+    ids=['lst', 'json', 'json of records', 'csv', 'one json of names and records'])
+def test_lists_in_other_forms(tmp_path, files):
+    images = [f for i in range(6) for f in (f'images/a{i}.jpg', f'masks/a{i}.png')]
+    layout, splits = found(folder(tmp_path, {**dict.fromkeys(images, ''), **files}))
+    assert {s: list(o) for s, o in splits.items()} == LISTS and layout.problems == layout.notes == []
+
+
+def test_train_and_test_without_val(tmp_path):
+    files = {f'{s}.csv': 'filename\n'+''.join(f'{o}.jpg\n' for o in os_) for s, os_ in dict(train=['a0', 'a1'], test=['a2', 'a3']).items()}
+    _, splits = found(folder(tmp_path, {**dict.fromkeys([f for i in range(4) for f in (f'images/a{i}.jpg', f'masks/a{i}.png')], ''), **files}))
+    assert {s: list(o) for s, o in splits.items()} == dict(train=['a0', 'a1'], test=['a2', 'a3'])
+
+
+def test_a_list_of_sequences(tmp_path):
+    frames = [f'{k}/480p/{q}/{i:05}.{e}' for q in ('bear', 'bmx', 'cow') for i in range(2) for k, e in (('JPEGImages', 'jpg'), ('Annotations', 'png'))]
+    lists = {'ImageSets/2016/train.txt': 'bear\n', 'ImageSets/2017/train.txt': 'bear\ncow\n', 'ImageSets/2017/val.txt': 'bmx\n'}
+    layout, splits = found(folder(tmp_path, {**dict.fromkeys(frames, ''), **lists}))
+    assert {s: [*dict.fromkeys(o.split('/')[-2] for o in rows)] for s, rows in splits.items()} == dict(train=['bear', 'cow'], val=['bmx']) and not layout.problems
+
+
+@pytest.mark.parametrize('name,text,told', [
+    ('train.json', '{"a0": {"n": 1}}', 'train.json may be a list of a split'), ('train.csv', 'file\na0.jpg\n', 'train.csv may be a list of a split'), ('train.lst', '17\n', 'train.lst may be a list of a split'),
+    ('splits_final.json', '[{"train": ["a0"], "val": ["a1"]}]', 'splits_final.json may be a list of a split'),
+    ('split.json', '{"train": ["a0"], "test": ["a1"], "val": [7]}', 'split.json speaks of val, but none')])
+def test_a_list_that_is_not_understood_is_told(tmp_path, name, text, told):
+    images = dict.fromkeys([f for i in range(2) for f in (f'images/a{i}.jpg', f'masks/a{i}.png')], '')
+    assert any(o.startswith(told) for o in find_layout(folder(tmp_path/'a', {**images, name: text})).notes)
+    coco = {**images, 'train.json': '{"images": [], "annotations": [], "categories": []}', 'instances_val2017.json': '{"images": [], "annotations": []}'}
+    assert not any('list of a split' in o for o in find_layout(folder(tmp_path/'b', coco)).notes)

@@ -43,7 +43,7 @@ class Layout:
 
 # %% ../../nbs/io/layout.ipynb #8c6bfd5e
 _junk = {'__macosx', '@eadir', '$recycle.bin', '__pycache__', 'node_modules'}
-_texts = ('.txt', '.csv', '.tsv', '.json', '.xml', '.yaml', '.yml', '.names', '.pbtxt')
+_texts = ('.txt', '.lst', '.csv', '.tsv', '.json', '.xml', '.yaml', '.yml', '.names', '.pbtxt')
 
 class _Folder(NamedTuple):
     "A folder's own files."
@@ -531,13 +531,21 @@ def _resolve(line, known):
                 if (name := known.get(o)) is not None: return name
     return None
 
-def _read_list(path, known):
-    "Names that a list has, and lines that mean no photograph."
+def _read_list(path, known, folders):
+    "Names that a list has, a line for each or for a folder of them, and lines that mean no photograph."
     lines = [o.strip() for o in path.read_text(encoding='utf-8-sig', errors='replace').splitlines() if o.strip()]
-    found = {o:_resolve(o, known) for o in lines}
-    return dict.fromkeys(v for v in found.values() if v is not None),[o for o,v in found.items() if v is None and o[0] != '#']
+    found = {o:_resolve(o, folders) if (name := _resolve(o, known)) is None else [name] for o in lines}
+    return dict.fromkeys(n for v in found.values() for n in v or ()),[o for o,v in found.items() if v is None and o[0] != '#']
 
-def _lists(root, texts, items):
+def _folders_of(items):
+    "The names below each folder, under each end of its path."
+    found = defaultdict(list)
+    for o in items:
+        parts = unicodedata.normalize('NFC', o.photo or '').split('/')[:-1]
+        for i,j in ((i, j) for j in range(1, len(parts)+1) for i in range(j)): found['/'.join(parts[i:j])].append(o.name)
+    return dict(found)
+
+def _find_lists(root, texts, items, notes):
     "The lists of a pool: split -> (file, names, lines that mean none)."
     known = {}
     for o in items:
@@ -547,31 +555,51 @@ def _lists(root, texts, items):
         known[o.name] = o.name
         if o.photo: known[os.path.splitext(unicodedata.normalize('NFC', o.photo))[0]] = o.name
     for k in [*known]: known.setdefault(k.casefold(), known[k]) # lists from Windows
-    found = defaultdict(dict)
+    found,folders = defaultdict(dict),_folders_of(items)
     for path in texts:
-        m = _meaning(path.stem) if path.suffix.lower() == '.txt' else _Meaning()
+        m = _meaning(path.stem) if path.suffix.lower() in ('.txt', '.lst') else _Meaning()
         if not m.split or not m.sure or m.role == 'mask': continue
         split = 'trainval' if 'trainval' in path.stem.lower() else m.split
-        names,lost = _read_list(path, known)
+        names,lost = _read_list(path, known, folders)
         if names or path.parent == root and split == 'val': found[path.parent][split] = path,names,lost
-    if not found: return _split_tables(texts, known)
-    rank = lambda folder: ('segmentation' not in str(folder.relative_to(root)).lower(), len(folder.parts), str(folder))
+    if not found: return _split_tables(texts, known, notes)
+    covered = lambda folder: sum(len(names) for _,names,_ in found[folder].values())
+    rank = lambda folder: ('segmentation' not in str(folder.relative_to(root)).lower(), len(folder.parts), -covered(folder), str(folder))
     lists = found[min(found, key=rank)]
     both = lists.pop('trainval', None)
     if both and 'train' not in lists: lists['train'] = both
     return lists
 
+def _lists(root, texts, items, notes):
+    "The same, and a note on each file that may be a list and was not understood."
+    lists = _find_lists(root, texts, items, notes)
+    for path in texts:
+        m = _sure(path.stem)
+        said = m.split and m.role != 'mask' and m.split not in lists or not lists and {'split', 'splits'} & {*_tokens(path.stem)}
+        if said and _may_list(path): notes.append(f"{path.relative_to(root).as_posix()} may be a list of a split, and was not understood: write train.txt and val.txt, a name a line")
+    return lists
+
+def _may_list(path):
+    "Whether a file named after a split is not one of annotations."
+    if path.suffix.lower() not in ('.txt', '.lst', '.csv', '.tsv', '.json') or is_names_file(path) or path.stat().st_size > 2**25: return False
+    if path.suffix.lower() != '.json': return True
+    try: d = parse_json(path.read_text(encoding='utf-8-sig', errors='replace'))
+    except ValueError: return True
+    return not isinstance(d, dict) or not d.keys() & {'annotations', 'categories', 'shapes'}
+
 # %% ../../nbs/io/layout.ipynb #d593950e
-def _split_tables(texts, known):
+def _split_tables(texts, known, notes):
     "The splits that one table or JSON file gives: split -> (file, names, no lines)."
     for path in texts:
         if path.suffix.lower() not in ('.csv', '.tsv', '.json') or path.stat().st_size > 2**25: continue
-        found,lost = defaultdict(dict),0
+        found,lost = defaultdict(dict),Counter()
         for split,cells in _split_rows(path):
             name = next((n for o in cells if (n := _resolve(o, known)) is not None), None)
-            if name is None: lost += 1
+            if name is None: lost[split] += 1
             else: found[split][name] = True
-        if len(found) > 1 and lost <= sum(map(len, found.values())): return {s:(path, names, []) for s,names in found.items()}
+        if len(found) > 1 and lost.total() <= sum(map(len, found.values())):
+            notes += [f"{path.name} speaks of {s}, but none of what it lists there is a photograph here" for s in lost if s not in found]
+            return {s:(path, names, []) for s,names in found.items()}
     return _listing_tables(texts, known)
 
 # %% ../../nbs/io/layout.ipynb #0b04ee8f
@@ -579,16 +607,27 @@ def _table_rows(text):
     "The cells of each line of a table."
     return [*csv.reader(text.splitlines(), delimiter=next((o for o in '\t;' if o in text.partition('\n')[0]), ','))] or [[]]
 
+def _cells(o):
+    "The texts of an entry of a list in JSON."
+    return [o] if isinstance(o, str) else [v for v in (o.values() if isinstance(o, dict) else o) if isinstance(v, str)] if isinstance(o, (dict, list)) else []
+
+def _list_rows(path):
+    "The cells of each row of a table, or of each entry of a list in JSON."
+    text = path.read_text(encoding='utf-8-sig', errors='replace')
+    if path.suffix.lower() != '.json': return [row for row in _table_rows(text) if row]
+    try: d = parse_json(text)
+    except ValueError: return []
+    return [*map(_cells, d)] if isinstance(d, list) else []
+
 def _listing_tables(texts, known):
-    "The splits of tables such as train.csv and val.csv, if both are there."
+    "The splits of tables and lists such as train.csv and val.csv; train.csv alone may be anything, if it does not list all."
     found = {}
     for path in texts:
         m = _sure(path.stem)
-        if path.suffix.lower() not in ('.csv', '.tsv') or not m.split or m.role == 'mask' or m.split in found: continue
-        rows = _table_rows(path.read_text(encoding='utf-8-sig', errors='replace'))
-        names = [next((n for o in row if (n := _resolve(o, known)) is not None), None) for row in rows if row]
-        if 2*names.count(None) <= len(names): found[m.split] = path,dict.fromkeys(o for o in names if o is not None),[]
-    return found if {'train', 'val'} <= {*found} else {}
+        if path.suffix.lower() not in ('.csv', '.tsv', '.json') or not m.split or m.role == 'mask' or m.split in found or path.stat().st_size > 2**25: continue
+        names = [next((n for o in row if (n := _resolve(o, known)) is not None), None) for row in _list_rows(path)]
+        if names and 2*names.count(None) <= len(names): found[m.split] = path,dict.fromkeys(o for o in names if o is not None),[]
+    return found if {*found} != {'train'} or {*found['train'][1]} == {*known.values()} else {}
 
 def _split_rows(path):
     "(split, cells) of each row of a table with a column for it, or of each name below a split's in JSON."
@@ -597,7 +636,7 @@ def _split_rows(path):
         try: d = parse_json(text)
         except ValueError: return
         for k,v in d.items() if isinstance(d, dict) else ():
-            if _sure(k).split and not _sure(k).role and isinstance(v, list): yield from ((_sure(k).split, [o]) for o in v if isinstance(o, str))
+            if _sure(k).split and not _sure(k).role: yield from ((_sure(k).split, _cells(o)) for o in (v if isinstance(v, list) else [v]))
         return
     head,*rows = _table_rows(text)
     head = [re.sub('[^a-z]', '', o.lower()) for o in head]
@@ -631,9 +670,9 @@ def _refuse_pairing(root, texts, items):
     "Raise if a list or table pairs a photograph with a mask that is, by its name, another's."
     owners,own = _owners(items),{os.path.splitext(os.path.basename(o.photo))[0] for o in items if o.photo}
     for path in texts:
-        if path.suffix.lower() not in ('.txt', '.csv', '.tsv') or path.stem in own or path.stat().st_size > 2**25: continue
+        if path.suffix.lower() not in ('.txt', '.lst', '.csv', '.tsv') or path.stem in own or path.stat().st_size > 2**25: continue
         text = path.read_text(encoding='utf-8-sig', errors='replace')
-        for row in _table_rows(text) if path.suffix.lower() != '.txt' else map(str.split, text.splitlines()):
+        for row in _table_rows(text) if path.suffix.lower() not in ('.txt', '.lst') else map(str.split, text.splitlines()):
             both = [(c, o) for c in row if (o := _owner(c, owners))]
             if len(both) != 2 or both[0][1][0] == both[1][1][0] or both[0][1][1] == both[1][1][1]: continue
             (photo,(_,k)),(mask,_) = sorted(both, key=lambda o: o[1])
@@ -661,7 +700,7 @@ def _listed(root, items, lists, problems, notes):
     free = [o for o in items if o.name not in home]
     if 'train' not in lists: return out+[o._replace(split='train') for o in free]
     if n := sum(o.photo is not None for o in free):
-        notes.append(f"{n} photograph{'s'*(n > 1)} passed over: in none of {', '.join(rel(o[0]) for o in lists.values())}")
+        notes.append(f"{n} photograph{'s'*(n > 1)} passed over: in none of {', '.join(dict.fromkeys(rel(o[0]) for o in lists.values()))}")
     return out
 
 # %% ../../nbs/io/layout.ipynb #3cb5ffcc
@@ -753,7 +792,7 @@ def _settle(root, items, what, masks, wild, texts, notes):
     how,names,end = what
     _refuse_pairing(root, texts, items)
     problems,pool = defaultdict(list),[o for o in items if not o.split]
-    if lists := _lists(root, texts, pool) if pool else {}: pool = _listed(root, pool, lists, problems, notes)
+    if lists := _lists(root, texts, pool, notes) if pool else {}: pool = _listed(root, pool, lists, problems, notes)
     said = {_meaning(m[0]).split for o in pool if o.photo and (m := re.match('[A-Za-z]+', os.path.basename(o.photo)))}-{''}
     if len(said) > 1 and not lists: notes.append(f"names speak of {' and '.join(sorted(said))}, but lie in one folder and are taken as one")
     home,by = {o.photo for o in items if o.masks and o.photo},defaultdict(list)
@@ -863,7 +902,7 @@ def _layout(root, places, photos, masks, found, used, form, texts, notes):
     files = list(_files(rest, lambda o: (o, '')))
     items = [_Item(f.split, '/'.join((*f.rest, f.core)), f.path, ()) for f in files]
     pool = [o for o in items if not o.split]
-    if lists := _lists(root, texts, pool) if pool else {}: pool = _listed(root, pool, lists, problems, notes)
+    if lists := _find_lists(root, texts, pool, notes) if pool else {}: pool = _listed(root, pool, lists, problems, notes)
     for o in (*pool, *(o for o in items if o.split)): lone.setdefault(o.split or 'train', []).append((o.name, Path(root, o.photo)))
     _say_lone(splits, lone, rest, photos, masks, problems, notes)
     order = lambda d: dict(sorted(d.items(), key=lambda kv: _rank(kv[0])))
