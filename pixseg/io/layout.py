@@ -13,6 +13,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
@@ -542,7 +543,7 @@ def _folders_of(items):
     found = defaultdict(list)
     for o in items:
         parts = unicodedata.normalize('NFC', o.photo or '').split('/')[:-1]
-        for i,j in ((i, j) for j in range(1, len(parts)+1) for i in range(j)): found['/'.join(parts[i:j])].append(o.name)
+        for i,j in combinations(range(len(parts)+1), 2): found['/'.join(parts[i:j])].append(o.name)
     return dict(found)
 
 def _find_lists(root, texts, items, notes):
