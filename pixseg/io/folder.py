@@ -29,7 +29,7 @@ from .files import atomic, IMAGE_TYPES, read_json, tell
 from .forms import find_annotations
 from .images import as_image, BadImage, count_pages, decide_photos, grey_values, open_mask
 from .layout import find_layout, is_packed, Layout, say_no_masks
-from .names import find_names, read_names
+from .names import find_names, names_for, read_names
 from .reading import ClassNames, DataSet, mask_files, Pair, Reading
 from .shards import find_shards
 from .store import store_dir
@@ -82,7 +82,8 @@ def _camvid_names(form, rows):
 def _known_names(root, found, rows, said, names):
     "What is known about the classes: what was said, what stands in the folder, what its photographs' names tell, what was said for that case."
     files = getattr(found, 'texts', ())
-    return class_names(said) or getattr(found, 'names', None) or find_names(root, files) or _camvid_names(found.form, rows) or class_names(names)
+    told = class_names(said) or getattr(found, 'names', None) or find_names(root, files) or _camvid_names(found.form, rows) or class_names(names)
+    return names_for(told, [p for *_,m in rows for p in mask_files(m)])
 
 def _from(names):
     "Where class names come from, in words."
