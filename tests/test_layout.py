@@ -646,3 +646,26 @@ def test_a_folder_of_train_ids_is_named_by_them(tmp_path):
     data = open_folder(tmp_path)
     labels = data.labels
     assert [labels.names[i] for i in np.unique(read_pair(data.splits['train'][0], np.arange(256, dtype=np.uint8))[1])] == ['road', 'sidewalk', 'Void'] and labels.void == 2
+
+
+@pytest.mark.parametrize('name,text,what', [
+    ('labels.json', '{"a0.jpg": 0, "a1.jpg": 1, "a2.jpg": 2}', 'photographs'), ('labels.txt', 'a0 0\na1 1\na2 0\n', 'photographs'), ('labels.txt', 'a0.jpg 0\na1.jpg 1\n', 'photographs'),
+    ('class_weights.txt', '0.3\n0.4\n0.9\n', 'numbers'), ('labels.csv', 'id,label\na0,cat\na1,dog\na2,cat\n', 'photographs'), ('labels.json', '["a0", "a1", "a2"]', 'photographs')])
+def test_lists_of_photographs_and_numbers_name_no_classes(tmp_path, name, text, what):
+    (tmp_path/name).write_text(text)
+    assert find_names(tmp_path, [tmp_path/name], ['a0', 'a1', 'a2'], notes := []) is None
+    assert notes == [f'{name} lists {what}, not classes: passed over']
+
+
+def test_classes_that_are_called_like_one_photograph_or_a_whole_number_are_classes(tmp_path):
+    for text in ('cat\ndog\nbox\n', '0\n1\n2\n'):
+        (tmp_path/'classes.txt').write_text(text)
+        assert find_names(tmp_path, [tmp_path/'classes.txt'], ['cat', '7'], notes := []).names == tuple(text.split()) and not notes
+
+
+def test_a_configuration_that_cannot_be_used_is_told(tmp_path):
+    (tmp_path/'config.json').write_text(json.dumps(dict(labels=[dict(name=o, color=[i, 0, 0]) for i, o in enumerate(('road', 'void--car-mount', 'void--unlabeled'))])))
+    assert find_names(tmp_path, [tmp_path/'config.json'], notes=(notes := [])) is None
+    assert len(notes) == 1 and notes[0].startswith('config.json is not used') and 'two voids' in notes[0] and 'rename' in notes[0]
+    (tmp_path/'config.json').write_text('{"rate": 0.1}')
+    assert find_names(tmp_path, [tmp_path/'config.json'], notes=(none := [])) is None and none == []

@@ -233,20 +233,32 @@ def _nearly_names_file(path):
     parts = set(re.findall('[a-z]+', path.stem.lower()))
     return path.suffix.lower() in ('.txt', '.csv', '.json') and bool(parts & _said) and not parts & _files
 
-def _try_names(path):
-    "What a file says, or `None` if it names no classes after all."
-    if set(re.findall('[a-z]+', path.stem.lower())) <= _of_colors:
-        try: names = read_names(path)
-        except PixsegError: return None
-        return names if names.colors else None
-    if path.suffix.lower() in _sure:
-        first = (code_lines(path, gaps=True) or [''])[0]
-        ends = [Path(o).suffix.lower() for o in re.split(r'[\s,;]+', first)]
-        return None if set(ends) & {*IMAGE_TYPES} else read_names(path)
-    try: return read_names(path)
+_number = re.compile(r'-?(\d+\.?\d*|\.\d+)(e-?\d+)?', re.I)
+
+def _first(line): return re.split(r'[\s,;]+', line)[0]
+
+def _no_classes(path, names, photos):
+    "What a file lists in place of classes, 'photographs' or 'numbers'; '' if it may name classes."
+    both = [(o, _first(o)) for o in names]
+    files = sum(any(Path(p).suffix.lower() in IMAGE_TYPES for p in o) for o in both)
+    listed = sum(any(p in photos or Path(p).suffix.lower() in IMAGE_TYPES for p in o) for o in both)
+    if listed > (not files) and 2*listed > len(names): return 'photographs'
+    loose = not is_names_file(path) or not all(o.lstrip('-').isdigit() for o in names)
+    return 'numbers' if loose and all(map(_number.fullmatch, names)) else ''
+
+def _try_names(path, photos, notes):
+    "What a file says, or `None` if it names no classes after all; what else it lists, or why it is not used, is told."
+    def pass_over(what): notes.append(f"{path.name} lists {what}, not classes: passed over")
+    try: names = read_names(path)
     except PixsegError as e:
-        if isinstance(e, _NoNames) or path.stem.lower() in _others: return None
-        raise
+        if set(re.findall('[a-z]+', path.stem.lower())) <= _of_colors or isinstance(e, _NoNames): return None
+        cells = [] if path.suffix.lower() in _readers else [o for o in code_lines(path, gaps=True) if not _first(o).isdigit()]
+        if cells and _no_classes(path, cells, photos) == 'photographs': return pass_over('photographs')
+        if path.stem.lower() not in _others: raise
+        notes.append(f"{path.name} is not used for the names of classes: {str(e).replace(str(path), 'it')}")
+        return None
+    if what := _no_classes(path, names.names, photos): return pass_over(what)
+    return names if names.colors or not set(re.findall('[a-z]+', path.stem.lower())) <= _of_colors else None
 
 # %% ../../nbs/io/names.ipynb #91d2ceca
 def _merge(a, b):
@@ -258,12 +270,15 @@ def _merge(a, b):
 def find_names(
     root:str|Path, # the data folder, for what is said
     files, # paths below it; those that name classes are picked out
+    photos=(), # names of its photographs, which are no classes
+    notes:list|None=None, # gets a line on each file that looked like names and was passed over
 )->ClassNames|None: # `None`: no file names classes
     "What the files of a data folder say about classes. Raises `PixsegError` if two of them contradict each other."
     root,found,last,files = Path(root),None,None,[*map(Path, files)]
+    photos,notes = {Path(o).name for o in photos},[] if notes is None else notes
     some = list(filter(is_names_file, files)) or list(filter(_nearly_names_file, files))
     for path in sorted(some, key=lambda p: (len(p.parts), p.name != 'codes.txt', p)):
-        if (names := _try_names(path)) is None: continue
+        if (names := _try_names(path, photos, notes)) is None: continue
         both = _merge(found, names)
         if both is None:
             a,b = (p.relative_to(root).as_posix() if p.is_relative_to(root) else str(p) for p in (last, path))
