@@ -214,14 +214,15 @@ _of_colors = {'color', 'colors', 'colour', 'colours', 'palette', 'colormap', 'ma
 _known = {'labelmap', 'classdict', 'classnames', 'labelnames', 'codes', 'id2label', 'objectinfo', 'data', 'dataset', 'meta', 'config', 'obj'}
 _others = ('data', 'dataset', 'meta', 'config') # may be anything
 _files = {'train', 'val', 'valid', 'test', 'image', 'images', 'mask', 'masks', 'file', 'files'}
-_sure = ('.txt', '.names', '.pbtxt')
+
+def _stem(path): return re.sub(r'_v\d+([._]\d+)*$', '', path.stem.lower()) # Mapillary's config_v1.2.json
 
 def is_names_file(
     path:str|Path, # its name is looked at, not its text
 )->bool: # whether it may name classes
     "Whether a file's name says that it names classes."
     path = Path(path)
-    stem,end = re.sub(r'_v\d+([._]\d+)*$', '', path.stem.lower()),path.suffix.lower() # Mapillary's config_v1.2.json
+    stem,end = _stem(path),path.suffix.lower()
     if end in ('.names', '.pbtxt'): return True
     if end not in ('.txt', '.csv', '.tsv', *_readers): return False
     parts = re.findall('[a-z]+', re.sub('id2label', 'label', stem))
@@ -254,7 +255,7 @@ def _try_names(path, photos, notes):
         if set(re.findall('[a-z]+', path.stem.lower())) <= _of_colors or isinstance(e, _NoNames): return None
         cells = [] if path.suffix.lower() in _readers else [o for o in code_lines(path, gaps=True) if not _first(o).isdigit()]
         if cells and _no_classes(path, cells, photos) == 'photographs': return pass_over('photographs')
-        if path.stem.lower() not in _others: raise
+        if _stem(path) not in _others: raise
         notes.append(f"{path.name} is not used for the names of classes: {str(e).replace(str(path), 'it')}")
         return None
     if what := _no_classes(path, names.names, photos): return pass_over(what)
