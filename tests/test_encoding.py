@@ -410,3 +410,26 @@ def test_greys_of_camvid_s_colours_are_camvid_s(tmp_path):
     path = written(np.array([grey(c) for c in CAMVID.colors], np.uint8)[ids], tmp_path/'a.png')
     code, labels, _ = decide_code([(path, look_at_mask(path))], names)
     assert [labels.names[i] for i in decode_ids(path, code)[0].ravel()] == [CAMVID.names[i] for i in ids.ravel()]
+
+
+def test_of_a_white_and_a_black_class_one_is_the_white_one(tmp_path):
+    listed = ClassNames(('road', 'background'), ((255, 255, 255), (0, 0, 0)), origin='class_dict.csv')
+    a = np.uint8([[0, 1, 1], [0, 0, 1]])
+    (ids,), labels, notes, _ = decided([written(a, tmp_path/'a.png')], listed)
+    assert np.array_equal(ids == labels.names.index('road'), a == 1) and "1 is 'road', which is white" in notes[0]
+    (ids,), labels, notes, _ = decided([written(np.where(a, 255, 0).astype(np.uint8), tmp_path/'b.png')], listed)
+    assert np.array_equal(ids == labels.names.index('road'), a == 1)
+    (ids,), labels, _, _ = decided([written(np.uint8([[0, 1, 255]]), tmp_path/'c.png')], listed)
+    assert [labels.names[i] for i in ids[0]] == ['background', 'road', 'Void'] and labels.void == 2
+    other = listed._replace(names=('background', 'road'), colors=((0, 0, 0), (255, 255, 255)))
+    (ids,), _, notes, _ = decided([written(a, tmp_path/'d.png')], other)
+    assert np.array_equal(ids, a) and notes == []
+
+
+@pytest.mark.parametrize('names', [('unlabeled', 'person', 'bicycle', 'car'), ClassNames(('unlabeled', 'person', 'car'), ids=(0, 1, 5), origin='labels.txt')])
+def test_two_voids_may_be_classes_read_off_by_one(tmp_path, names):
+    with pytest.raises(BadImage, match=r"255 mostly means 'not labelled', too: if 0 is 'person'.*write 0 for 255"): decided([written(np.uint8([[0, 1, 255]]), tmp_path/'a.png')], names)
+    last = 3 if isinstance(names, tuple) and not isinstance(names, ClassNames) else 5
+    (ids,), labels, _, _ = decided([written(np.uint8([[0, 1, last, 255]]), tmp_path/'b.png')], names)
+    assert [labels.names[i] for i in ids[0]] == ['unlabeled', 'person', 'car', 'unlabeled'] # the last name occurs
+    decided([written(np.uint8([[1, 255]]), tmp_path/'c.png')], names), decided([written(np.uint8([[0, 1]]), tmp_path/'d.png')], names)

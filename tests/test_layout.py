@@ -12,7 +12,9 @@ from pixseg.io.camvid import camvid_manifest
 from pixseg.io.files import file_kind, say_kinds
 from pixseg.io.images import MARK, save_mask
 from pixseg.io.layout import find_layout, Layout, say_no_masks
-from pixseg.io.names import find_names, is_names_file, read_names
+from pixseg.io.folder import open_folder
+from pixseg.io.names import find_names, is_names_file, names_for, read_names
+from pixseg.io.pairs import read_pair
 from pixseg.io.reading import ClassNames
 from pixseg.io.codes import code_lines, void_ids
 from pixseg.labels import Labels, PixsegError, read_codes
@@ -616,3 +618,54 @@ def test_a_list_that_is_not_understood_is_told(tmp_path, name, text, told):
     assert any(o.startswith(told) for o in find_layout(folder(tmp_path/'a', {**images, name: text})).notes)
     coco = {**images, 'train.json': '{"images": [], "annotations": [], "categories": []}', 'instances_val2017.json': '{"images": [], "annotations": []}'}
     assert not any('list of a split' in o for o in find_layout(folder(tmp_path/'b', coco)).notes)
+
+
+CITY = [('unlabeled', 0, 255), ('ego vehicle', 1, 255), ('road', 7, 0), ('sidewalk', 8, 1), ('rail track', 10, -1)]
+
+
+@pytest.mark.parametrize('name,text', [('labels.json', json.dumps([dict(name=n, id=i, trainId=t) for n, i, t in CITY])),
+                                       ('labels.csv', 'name,id,trainId\n'+''.join(f'{n},{i},{t}\n' for n, i, t in CITY))])
+def test_the_names_of_train_ids_are_those_of_their_column(tmp_path, name, text):
+    (tmp_path/name).write_text(text)
+    names = find_names(tmp_path, [tmp_path/name])
+    assert names_for(names, ['a/x_gtFine_labelIds.png']) == ClassNames(tuple(o[0] for o in CITY), None, (0, 1, 7, 8, 10), 0, name)
+    assert names_for(names, ['a/x_gtFine_labelTrainIds.png']) == names_for(names, ['train_ids/x.png']) == ClassNames(('road', 'sidewalk', 'Void'), None, (0, 1, 255), 2, name)
+    (tmp_path/name).write_text(text.replace('"trainId": 1', '"trainId": 0').replace('8,1', '8,0'))
+    with pytest.raises(PixsegError, match="gives 'road' and 'sidewalk' one trainId"): names_for(find_names(tmp_path, [tmp_path/name]), ['labelTrainIds/a.png'])
+    assert names_for(find_names(tmp_path, [tmp_path/name]), []).ids == (0, 1, 7, 8, 10)
+
+
+def test_a_folder_of_train_ids_is_named_by_them(tmp_path):
+    for s in ('train', 'val'):
+        for i in range(2):
+            draw(tmp_path/f'leftImg8bit/{s}/a/{s}_{i}_leftImg8bit.png')
+            save = lambda kind, *v: Image.fromarray(np.repeat(np.uint8(v), 256).reshape(24, 32)).save(tmp_path/f'gtFine/{s}/a/{s}_{i}_gtFine_{kind}.png')
+            (tmp_path/f'gtFine/{s}/a').mkdir(parents=True, exist_ok=True)
+            save('labelIds', 7, 8, 0), save('labelTrainIds', 0, 1, 255)
+    (tmp_path/'labels.json').write_text(json.dumps([dict(name=n, id=i, trainId=t) for n, i, t in CITY]))
+    data = open_folder(tmp_path)
+    labels = data.labels
+    assert [labels.names[i] for i in np.unique(read_pair(data.splits['train'][0], np.arange(256, dtype=np.uint8))[1])] == ['road', 'sidewalk', 'Void'] and labels.void == 2
+
+
+@pytest.mark.parametrize('name,text,what', [
+    ('labels.json', '{"a0.jpg": 0, "a1.jpg": 1, "a2.jpg": 2}', 'photographs'), ('labels.txt', 'a0 0\na1 1\na2 0\n', 'photographs'), ('labels.txt', 'a0.jpg 0\na1.jpg 1\n', 'photographs'),
+    ('class_weights.txt', '0.3\n0.4\n0.9\n', 'numbers'), ('labels.csv', 'id,label\na0,cat\na1,dog\na2,cat\n', 'photographs'), ('labels.json', '["a0", "a1", "a2"]', 'photographs')])
+def test_lists_of_photographs_and_numbers_name_no_classes(tmp_path, name, text, what):
+    (tmp_path/name).write_text(text)
+    assert find_names(tmp_path, [tmp_path/name], ['a0', 'a1', 'a2'], notes := []) is None
+    assert notes == [f'{name} lists {what}, not classes: passed over']
+
+
+def test_classes_that_are_called_like_one_photograph_or_a_whole_number_are_classes(tmp_path):
+    for text in ('cat\ndog\nbox\n', '0\n1\n2\n'):
+        (tmp_path/'classes.txt').write_text(text)
+        assert find_names(tmp_path, [tmp_path/'classes.txt'], ['cat', '7'], notes := []).names == tuple(text.split()) and not notes
+
+
+def test_a_configuration_that_cannot_be_used_is_told(tmp_path):
+    (tmp_path/'config.json').write_text(json.dumps(dict(labels=[dict(name=o, color=[i, 0, 0]) for i, o in enumerate(('road', 'void--car-mount', 'void--unlabeled'))])))
+    assert find_names(tmp_path, [tmp_path/'config.json'], notes=(notes := [])) is None
+    assert len(notes) == 1 and notes[0].startswith('config.json is not used') and 'two voids' in notes[0] and 'rename' in notes[0]
+    (tmp_path/'config.json').write_text('{"rate": 0.1}')
+    assert find_names(tmp_path, [tmp_path/'config.json'], notes=(none := [])) is None and none == []

@@ -200,7 +200,15 @@ def _plain(s):
                        "write their names into codes.txt, one a line"+"; each mask numbers from 1 on without a gap: if these are objects, write two names"*_number_objects(s))
     if not s.marks: return _coded(s, _ids(s))
     _refuse_mixture(s)
+    _refuse_shifted(s, _ids(s))
     return _coded(s, {**_ids(s), **_voids(s, s.marks)})
+
+def _refuse_shifted(s, to):
+    "Raise if 0 is void by its name, 255 is void by its value, and the last name does not occur: the classes may begin at 0."
+    if s.void is None or to.get(0) != s.void or not {0, s.mark} <= {*s.values} or s.mark not in (255, 65535) or max(to) in s.pixels: return
+    after = next((s.called(to[v]) for v in sorted(to) if v > 0), s.called(s.void))
+    raise BadImage(s.first(s.mark), f"and the other masks have 0 and {s.mark}, 0 is '{s.called(s.void)}' in {_origin(s)}, and {s.mark} mostly means 'not labelled', too",
+                   f"if 0 is '{after}' in the masks, as in COCO-Stuff's, take '{s.called(s.void)}' out of {_origin(s)}, and number the others from 0; if 0 is 'not labelled', write 0 for {s.mark}")
 
 def _refuse_mixture(s):
     "Raise if some files have classes and others the mark, but none has both: two ways of writing the same."
@@ -222,6 +230,12 @@ def _black_white(s):
     return _coded(s, {0:0, white:1})
 
 # %% ../../nbs/io/encoding.ipynb #bf2ad9d3
+def _white_is_one(s):
+    "0 and 1, and a list of colours that has white before black."
+    if s.n != 2 or not s.given or s.given.colors != ((255,)*3, (0,)*3) or not {*s.rest} <= {0, 1} or s.marks and s.mark is None: return None
+    s.notes.append(f"0 in the masks is '{s.called(1)}', which is black in {_origin(s)}, and 1 is '{s.called(0)}', which is white")
+    return _coded(s, {0:1, 1:0, **_voids(s, s.marks)})
+
 def _by_greys(s):
     "Values that are greys of the list of colours."
     colors = s.given and s.given.colors or ()
@@ -378,6 +392,7 @@ def _by_ids(s):
     if s.alone: to = {0:0, ids[0]:1}
     more = [v for v in s.values if v not in to]
     if more and all(v in _marks for v in more) and len(more) == 1:
+        _refuse_shifted(s, to)
         to |= _voids(s, more)
     elif more == [0] and s.zero_is_void and s.void is None:
         to[0] = _VOID
@@ -426,7 +441,7 @@ def _decide_numbers(s):
     if s.names and len(s.names) == 1 and s.void is None: s = _with_background(s)
     divided = lambda *rules: lambda s: _divided(s, rules)
     if s.lossy: rules = (_smoothed, _refuse_lossy)
-    elif s.names: rules = (_by_ids, _zero_void, _by_greys, _black_white, _plain, divided(_plain), _from_one, _instances,
+    elif s.names: rules = (_by_ids, _zero_void, _by_greys, _white_is_one, _black_white, _plain, divided(_plain), _from_one, _instances,
                            _smoothed, _gaps, divided(_gaps), _strays)
     else: rules = (_zero_void, _black_white, _smoothed, _plain, divided(_plain, _sparse), _sparse, _not_masks)
     return next(filter(None, (rule(s) for rule in rules)))

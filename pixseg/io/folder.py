@@ -29,7 +29,7 @@ from .files import atomic, IMAGE_TYPES, read_json, tell
 from .forms import find_annotations
 from .images import as_image, BadImage, count_pages, decide_photos, grey_values, open_mask
 from .layout import find_layout, is_packed, Layout, say_no_masks
-from .names import find_names, read_names
+from .names import find_names, names_for, read_names
 from .reading import ClassNames, DataSet, mask_files, Pair, Reading
 from .shards import find_shards
 from .store import store_dir
@@ -79,10 +79,13 @@ def _camvid_names(form, rows):
     if known is None: return None
     return ClassNames(known.names, known.colors, void=known.void, origin="CamVid's, known by the names of its frames")
 
-def _known_names(root, found, rows, said, names):
+def _listed_as(rows): return {o for name,img,_ in rows if isinstance(img, (str, Path)) for o in (name, Path(img).name, Path(img).stem)}
+
+def _known_names(root, found, rows, said, names, notes):
     "What is known about the classes: what was said, what stands in the folder, what its photographs' names tell, what was said for that case."
     files = getattr(found, 'texts', ())
-    return class_names(said) or getattr(found, 'names', None) or find_names(root, files) or _camvid_names(found.form, rows) or class_names(names)
+    told = class_names(said) or getattr(found, 'names', None) or find_names(root, files, _listed_as(rows), notes) or _camvid_names(found.form, rows) or class_names(names)
+    return names_for(told, [p for *_,m in rows for p in mask_files(m)])
 
 def _from(names):
     "Where class names come from, in words."
@@ -249,8 +252,8 @@ def _open(root, said, bands, names, draw, state):
     found = layout if not segments and (any(layout.splits.values()) or layout.problems) else find_annotations(root, _photographs(layout), segments)
     if found is None: raise PixsegError(say_no_masks(root, layout))
     rows = [row for split in found.splits.values() for row in split]
-    known = _known_names(root, found, rows, said, names)
-    (known,splits),notes = _stacked(root, known, found),list(found.notes)
+    known = _known_names(root, found, rows, said, names, notes := list(found.notes))
+    known,splits = _stacked(root, known, found)
     if known is names and names is not None: notes.append(f"no file names the classes: the values in the masks are taken as {_few(names.names)}, in this order")
     if n := layout and layout.predicted: notes.append(f"{n} image{'s'*(n > 1)} that pixseg predicted passed over, for they lie beside photographs")
     by_split = found.by_split if found is layout else {'train':found.problems}
@@ -276,13 +279,13 @@ def _layout(root)->tuple[Layout|None,set[Path]]:
 
 def _from_shards(root, found, said, bands, names, draw, state):
     "A folder of shards; of pixseg's own nothing is left to decide."
-    known = _known_names(root, found, [row for rows in found.splits.values() for row in rows], said, names)
+    known = _known_names(root, found, [row for rows in found.splits.values() for row in rows], said, names, told := [])
     if found.own and known and bands is None:
         splits,notes = _with_val(found.splits) if draw else (found.splits, [])
         pairs = {k:[Pair(*row) for row in rows] for k,rows in splits.items()}
-        return DataSet(root, found.form, pairs, _drawn_labels(known), _from(known), notes, native=not notes)
+        return DataSet(root, found.form, pairs, _drawn_labels(known), _from(known), [*told, *notes], native=not notes)
     return settle(root, found.form, found.splits, known, bands=bands, draw=draw, state=state, by_split=found.by_split,
-                  notes=[*found.notes, *[_nameless]*(known is None)])
+                  notes=[*found.notes, *told, *[_nameless]*(known is None)])
 
 def _few(names): return ', '.join(names[:3])+', ...'*(len(names) > 3)
 

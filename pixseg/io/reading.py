@@ -93,6 +93,7 @@ class ClassNames(NamedTuple):
     ids:tuple[int,...]|None=None # value of each in the masks; `None`: 0, 1, 2, ...
     void:int|None=None # which of the names means void, an index; `None`: none of them
     origin:str='' # where it was read, `labelmap.txt`
+    train:tuple[int,...]|None=None # value of each in masks of Cityscapes' trainIds, where the file gives both; 255: void
 
 # %% ../../nbs/io/reading.ipynb #a2c46a11
 class Problem(NamedTuple):

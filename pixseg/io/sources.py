@@ -17,8 +17,8 @@ from .files import IMAGE_TYPES, tell
 from .folder import class_names, data_folder, holdout_split, open_folder, pick_split, say_guesses, settle
 from .images import open_image
 from .layout import match_names
-from .names import find_names
-from .reading import DataSet, Pair, Reading
+from .names import find_names, names_for
+from .reading import DataSet, mask_files, Pair, Reading
 from .store import in_memory
 from ..labels import Labels, PixsegError
 
@@ -287,7 +287,7 @@ def _data_set(splits, form, labels, home=None, **how):
     if any(p.how != Reading() for ps in splits.values() for p in ps): return DataSet(home or Path(), form, splits, labels) # understood already
     names = home and find_names(home, [p for p in home.iterdir() if p.is_file()])
     rows = {s:[(p.name, p.img, p.mask) for p in ps] for s,ps in splits.items()}
-    names = names or class_names(labels)
+    names = names_for(names or class_names(labels), [f for ps in splits.values() for p in ps for f in mask_files(p.mask)])
     return settle(home or Path(), form, rows, names, native=names is not None, **how)
 
 # %% ../../nbs/io/sources.ipynb #794b1b3d
