@@ -1095,6 +1095,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'pixseg.io.annotations.split_of': ('io/annotations.html#split_of', 'pixseg/io/annotations.py')},
             'pixseg.io.bands': { 'pixseg.io.bands.FileBytes': ('io/bands.html#filebytes', 'pixseg/io/bands.py'),
                                  'pixseg.io.bands.FileBytes.__init__': ('io/bands.html#filebytes.__init__', 'pixseg/io/bands.py'),
+                                 'pixseg.io.bands.FileBytes.__str__': ('io/bands.html#filebytes.__str__', 'pixseg/io/bands.py'),
                                  'pixseg.io.bands.HalfRead': ('io/bands.html#halfread', 'pixseg/io/bands.py'),
                                  'pixseg.io.bands.HalfRead.__init__': ('io/bands.html#halfread.__init__', 'pixseg/io/bands.py'),
                                  'pixseg.io.bands.Head': ('io/bands.html#head', 'pixseg/io/bands.py'),

@@ -639,9 +639,9 @@ def test_a_folder_of_train_ids_is_named_by_them(tmp_path):
     for s in ('train', 'val'):
         for i in range(2):
             draw(tmp_path/f'leftImg8bit/{s}/a/{s}_{i}_leftImg8bit.png')
-            save = lambda kind, *v: Image.fromarray(np.repeat(np.uint8(v), 256).reshape(24, 32)).save(tmp_path/f'gtFine/{s}/a/{s}_{i}_gtFine_{kind}.png')
             (tmp_path/f'gtFine/{s}/a').mkdir(parents=True, exist_ok=True)
-            save('labelIds', 7, 8, 0), save('labelTrainIds', 0, 1, 255)
+            for kind, values in dict(labelIds=(7, 8, 0), labelTrainIds=(0, 1, 255)).items():
+                Image.fromarray(np.repeat(np.uint8(values), 256).reshape(24, 32)).save(tmp_path/f'gtFine/{s}/a/{s}_{i}_gtFine_{kind}.png')
     (tmp_path/'labels.json').write_text(json.dumps([dict(name=n, id=i, trainId=t) for n, i, t in CITY]))
     data = open_folder(tmp_path)
     labels = data.labels

@@ -37,6 +37,7 @@ class Head(NamedTuple):
 class FileBytes(BytesIO):
     "All bytes of a file, and what to call it."
     def __init__(self, data, filename): super().__init__(data); self.filename = filename
+    def __str__(self): return self.filename
 
 def fetch(
     file, # path; anything else is given back
