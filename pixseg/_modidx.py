@@ -1339,6 +1339,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'pixseg.io.files.unique_names': ('io/files.html#unique_names', 'pixseg/io/files.py')},
             'pixseg.io.folder': { 'pixseg.io.folder.ObjectMasks': ('io/folder.html#objectmasks', 'pixseg/io/folder.py'),
                                   'pixseg.io.folder.ObjectMasks.draw': ('io/folder.html#objectmasks.draw', 'pixseg/io/folder.py'),
+                                  'pixseg.io.folder._also_annotated': ('io/folder.html#_also_annotated', 'pixseg/io/folder.py'),
                                   'pixseg.io.folder._blocks': ('io/folder.html#_blocks', 'pixseg/io/folder.py'),
                                   'pixseg.io.folder._camvid_names': ('io/folder.html#_camvid_names', 'pixseg/io/folder.py'),
                                   'pixseg.io.folder._decide': ('io/folder.html#_decide', 'pixseg/io/folder.py'),

@@ -669,3 +669,12 @@ def test_a_configuration_that_cannot_be_used_is_told(tmp_path):
     assert len(notes) == 1 and notes[0].startswith('config.json is not used') and 'two voids' in notes[0] and 'rename' in notes[0]
     (tmp_path/'config.json').write_text('{"rate": 0.1}')
     assert find_names(tmp_path, [tmp_path/'config.json'], notes=(none := [])) is None and none == []
+
+
+def test_annotations_beside_masks_are_told(tmp_path):
+    images = {f: kind for i in range(3) for f, kind in ((f'images/a{i}.jpg', 'photo'), (f'masks/a{i}.png', 'mask'))}
+    coco = lambda name: json.dumps(dict(images=[dict(id=1, file_name=f'images/{name}')], annotations=[dict(image_id=1, segmentation=[[1, 1, 5, 1, 5, 5]])]))
+    data = open_folder(folder(tmp_path/'same', {**images, 'annotations.json': coco('a1.jpg')}))
+    assert 'annotations.json has annotations of the same photographs, and is not used: there are masks' in data.notes and len(data.splits['train']) == 2
+    for i, text in enumerate((coco('other.jpg'), '{"file": "a1.jpg", "weather": "rain"}')):
+        assert not any('annotations' in o for o in open_folder(folder(tmp_path/str(i), {**images, 'annotations.json': text})).notes)

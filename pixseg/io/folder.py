@@ -255,6 +255,7 @@ def _open(root, said, bands, names, draw, state):
     known = _known_names(root, found, rows, said, names, notes := list(found.notes))
     known,splits = _stacked(root, known, found)
     if known is names and names is not None: notes.append(f"no file names the classes: the values in the masks are taken as {_few(names.names)}, in this order")
+    if found is layout: notes += _also_annotated(root, layout)
     if n := layout and layout.predicted: notes.append(f"{n} image{'s'*(n > 1)} that pixseg predicted passed over, for they lie beside photographs")
     by_split = found.by_split if found is layout else {'train':found.problems}
     data = settle(root, found.form, splits, known, bands=bands, draw=draw, state=state, by_split=by_split,
@@ -262,6 +263,18 @@ def _open(root, said, bands, names, draw, state):
     data.native = found.form in ("SegNet's layout", "fast.ai's layout") and known is not None
     if known is None and not data.refusal and not any('no names' in o for o in data.notes): data.notes.append(_nameless)
     return data
+
+_drawn = re.compile('"(segmentation|points|polygons?|shapes|regions|rle|counts)"|<(polygon|mask|points)|EncodedPixels', re.I)
+
+def _also_annotated(root, layout, most=8):
+    "A note on annotation files that speak of photographs whose masks are used."
+    files = [p for p in layout.texts if p.suffix.lower() in ('.json', '.xml', '.csv') and p.stat().st_size < 2**25]
+    shown = {img.name for rows in layout.splits.values() for _,img,_ in rows}
+    own = {Path(o).stem for o in shown}
+    for p in [p for p in files if p.stem not in own][:most]:
+        text = p.read_text(encoding='utf-8', errors='replace')
+        if _drawn.search(text) and shown & {*re.split(r'["/\\<>,\r\n]+', text)}:
+            yield f"{p.relative_to(root).as_posix()} has annotations of the same photographs, and is not used: there are masks"
 
 def _photographs(layout):
     "All photographs of a layout, with and without masks; None if it was not understood."
