@@ -1515,6 +1515,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'pixseg.io.layout._refuse_pairing': ('io/layout.html#_refuse_pairing', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._refuse_tasks': ('io/layout.html#_refuse_tasks', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._refuse_twice': ('io/layout.html#_refuse_twice', 'pixseg/io/layout.py'),
+                                  'pixseg.io.layout._refuse_versions': ('io/layout.html#_refuse_versions', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._resolve': ('io/layout.html#_resolve', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._say_lone': ('io/layout.html#_say_lone', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._say_lost': ('io/layout.html#_say_lost', 'pixseg/io/layout.py'),

@@ -678,3 +678,36 @@ def test_annotations_beside_masks_are_told(tmp_path):
     assert 'annotations.json has annotations of the same photographs, and is not used: there are masks' in data.notes and len(data.splits['train']) == 2
     for i, text in enumerate((coco('other.jpg'), '{"file": "a1.jpg", "weather": "rain"}')):
         assert not any('annotations' in o for o in open_folder(folder(tmp_path/str(i), {**images, 'annotations.json': text})).notes)
+
+
+def grey(path, *values):
+    "A mask in columns, one for each value: a number or a colour."
+    path.parent.mkdir(parents=True, exist_ok=True)
+    a = np.repeat(np.repeat(np.array(values, np.uint8)[None], 24, 0), -(-32//len(values)), 1)[:, :32]
+    Image.fromarray(a).save(path)
+
+
+def ids(data, split='train'):
+    "Names of the classes in the columns of the first mask of a split."
+    assert not data.refusal, data.refusal
+    mask = read_pair(data.splits[split][0], np.arange(256, dtype=np.uint8))[1]
+    return [data.labels.names[i] for i in dict.fromkeys(np.asarray(mask)[0].tolist())]
+
+
+@pytest.mark.parametrize('gt, other, values', (
+    ('masks/gt', 'masks/pred', (1, 0, 2)), ('masks', 'predictions/masks', (1, 0, 2)), ('masks/gtLabels', 'masks/rgbLabels', ((255, 0, 0), (0, 255, 0), (0, 0, 255)))))
+def test_predicted_and_coloured_masks_are_no_classes(tmp_path, gt, other, values):
+    for i in range(3):
+        draw(tmp_path/f'images/a{i}.png')
+        grey(tmp_path/gt/f'a{i}.png', 0, 1, 2)
+        grey(tmp_path/other/f'a{i}.png', *values)
+    data = open_folder(tmp_path)
+    assert ids(data) == ['class 0', 'class 1', 'class 2'] and f'{other}/: passed over 3 images' in data.notes
+
+
+def test_masks_of_two_annotators_are_no_classes(tmp_path):
+    for i in range(3):
+        draw(tmp_path/f'images/a{i}.png')
+        grey(tmp_path/f'masks/annotator1/a{i}.png', 0, 255, 0)
+        grey(tmp_path/f'masks/annotator2/a{i}.png', 0, 0, 255)
+    with pytest.raises(PixsegError, match='annotator1/a0.png and masks/annotator2/a0.png, and both may be the mask of a0: keep one kind'): open_folder(tmp_path)

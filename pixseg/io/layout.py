@@ -173,7 +173,12 @@ def _beside(name, siblings):
     if len({s for s,w in said if w == words}) < 2: return None
     return _meaning(name)._replace(split=split),'_'.join(words)*(len({w for _,w in said}) > 1)
 
-def _colored(name): return 2*any(_vocabulary.get(o) == 'color' for o in _tokens(name))
+def _colored(name):
+    "How far a folder below masks stands back: in colours, or predicted."
+    words = {*_tokens(name)}
+    return 4 if words & _predicted else 2*any(o == 'rgb' or _vocabulary.get(o) == 'color' for o in words)
+
+_predicted = {'pred', 'preds', 'predicted', 'prediction', 'predictions', 'inference', 'output', 'outputs'}
 
 def _place(folder, siblings, loose):
     "What a folder is for, by the names on the way to it."
@@ -187,6 +192,7 @@ def _place(folder, siblings, loose):
         if role == 'mask' and not m.split and (colored := _colored(name)): rank = max(rank, colored)
         said = [_sure(o).split for o in siblings[folder.parts[:i]]] if role == 'mask' and m.split else []
         if len(said) > 1 and sum(map(bool, said)) == 1: m = _Meaning() # a class called train
+        if m.role == 'mask' and _colored('/'.join(folder.parts[:i+1])) == 4: m = m._replace(rank=4)
         if m.role and not m.split and i+1 < len(folder.parts) and _numbered(name, siblings[folder.parts[:i]]): m = _Meaning() # frame_7/images/
         if m.split or m.role: split,role,rank,known = m.split or split,m.role or role,m.rank if m.role else rank,i+1
         else: rest.append((i, name))
@@ -734,6 +740,16 @@ def _place_of_mask(places, names, end):
         return '/'.join((*home.base, *above, f"{head}{name}{tail}{end}"))
     return place
 
+_versions = set('gt gts annotator annotators annot rater raters expert experts grader graders reader readers observer observers version versions v old new rev '
+                'round doctor radiologist labeler labeller a b c d'.split())
+
+def _refuse_versions(root, kinds, items):
+    "Raise if what seemed to be classes are several people's masks, or several versions of them."
+    if len(kinds) < 2 or not all({*re.findall('[a-z]+', k.lower())} & (_versions-{*'abcd'}) and {*re.findall('[a-z]+', k.lower())} <= _versions for k in kinds): return
+    o = next(o for o in items if len({f.kind for f in o.masks}) > 1)
+    raise PixsegError(f"{root} has {o.masks[0].path} and {o.masks[1].path}, and both may be the mask of {o.name}: keep one kind of them there, "
+                      "or one mask that joins them; if they are classes, call them so")
+
 def _kind(head, tail): return re.sub(r'^[\W_]+|[\W_]+$', '', head+tail)
 
 # %% ../../nbs/io/layout.ipynb #64354283
@@ -800,6 +816,7 @@ def _settle(root, items, what, masks, wild, texts, notes):
     for o in (*pool, *(o for o in items if o.split)): by[o.split or 'train'].append(o)
     if wild: by = {s:o for s,o in by.items() if s == 'train' or any(i.photo in home for i in o)}
     kinds = tuple(sorted({f.kind for o in items for f in o.masks}-{''})) if how != 'objects' else ()
+    _refuse_versions(root, kinds, items)
     if kinds: notes.append(f"a pair has {len(kinds)} mask files, one for each of {', '.join(kinds)}")
     place = _place_of_mask(masks, names, end)
     def mask(o):
