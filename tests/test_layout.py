@@ -711,3 +711,35 @@ def test_masks_of_two_annotators_are_no_classes(tmp_path):
         grey(tmp_path/f'masks/annotator1/a{i}.png', 0, 255, 0)
         grey(tmp_path/f'masks/annotator2/a{i}.png', 0, 0, 255)
     with pytest.raises(PixsegError, match='annotator1/a0.png and masks/annotator2/a0.png, and both may be the mask of a0: keep one kind'): open_folder(tmp_path)
+
+
+def test_masks_of_objects_with_values_of_their_own_are_refused(tmp_path):
+    for i in range(2):
+        draw(tmp_path/f'c{i}/images/c{i}.png')
+        for k, v in enumerate((1, 2) if i else (255, 1)): grey(tmp_path/f'c{i}/masks/x{k}.png', *[v if k == j else 0 for j in range(3)])
+    a, b = (p.mask for ps in open_folder(tmp_path, draw=False).splits.values() for p in ps)
+    assert a.draw()[0, ::11].tolist() == [1, 1, 0]
+    with pytest.raises(PixsegError, match='x1.png has the value 2, and x0.png has 1, so they look like classes'): b.draw()
+
+
+@pytest.mark.parametrize('values, classes', (
+    ((7, 26, 11, 255), ['class 7', 'class 26', 'class 11', 'Void']), ((0, 7, 33, 255), ['class 0', 'class 7', 'class 33', 'Void']),
+    ((0, 85, 170, 255), ['class 0', 'class 85', 'class 170', 'class 255']), ((0, 128, 255), ['class 0', 'class 128', 'class 255'])))
+def test_255_far_behind_other_values_is_void(tmp_path, values, classes):
+    for i in range(2):
+        draw(tmp_path/f'images/a{i}.png')
+        grey(tmp_path/f'masks/a{i}.png', *values)
+    data = open_folder(tmp_path)
+    assert ids(data) == classes and (data.labels.void is not None) == (classes[-1] == 'Void')
+    assert any(o.startswith('255 in the masks is taken as void') if data.labels.void is not None else '`255 Void`' in o for o in data.notes)
+
+
+def test_names_that_may_be_off_by_one_are_told_where_0_does_not_occur(tmp_path):
+    for i in range(2):
+        draw(tmp_path/f'images/a{i}.png')
+        grey(tmp_path/f'masks/a{i}.png', 1, 3, 255)
+    (tmp_path/'labels.txt').write_text('0: unlabeled\n1: person\n2: car\n3: dog\n4: cat\n')
+    said = lambda: [o for o in open_folder(tmp_path).notes if "no mask has 0, which is 'unlabeled' in labels.txt" in o and "if 0 is 'person'" in o]
+    assert ids(open_folder(tmp_path)) == ['person', 'dog', 'unlabeled'] and said()
+    for i in range(2): grey(tmp_path/f'masks/a{i}.png', 1, 4, 255)
+    assert ids(open_folder(tmp_path)) == ['person', 'cat', 'unlabeled'] and not said()

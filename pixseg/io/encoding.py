@@ -204,9 +204,11 @@ def _plain(s):
     return _coded(s, {**_ids(s), **_voids(s, s.marks)})
 
 def _refuse_shifted(s, to):
-    "Raise if 0 is void by its name, 255 is void by its value, and the last name does not occur: the classes may begin at 0."
-    if s.void is None or to.get(0) != s.void or not {0, s.mark} <= {*s.values} or s.mark not in (255, 65535) or max(to) in s.pixels: return
+    "Raise if 0 is void by its name, 255 is void by its value, and the last name does not occur: the classes may begin at 0. Tell it if 0 does not occur."
+    if s.void is None or to.get(0) != s.void or s.mark not in (255, 65535) or max(to) in s.pixels: return
     after = next((s.called(to[v]) for v in sorted(to) if v > 0), s.called(s.void))
+    if 0 not in s.pixels: return s.notes.append(f"no mask has 0, which is '{s.called(s.void)}' in {_origin(s)}, and {s.mark} is void: if 0 is '{after}' in the masks, "
+                                                f"as in COCO-Stuff's, take '{s.called(s.void)}' out of {_origin(s)}, and number the others from 0")
     raise BadImage(s.first(s.mark), f"and the other masks have 0 and {s.mark}, 0 is '{s.called(s.void)}' in {_origin(s)}, and {s.mark} mostly means 'not labelled', too",
                    f"if 0 is '{after}' in the masks, as in COCO-Stuff's, take '{s.called(s.void)}' out of {_origin(s)}, and number the others from 0; if 0 is 'not labelled', write 0 for {s.mark}")
 
@@ -376,12 +378,15 @@ _pure = {_grey((r, g, b)) for r in (0, 255) for g in (0, 255) for b in (0, 255)}
 
 # %% ../../nbs/io/encoding.ipynb #d7d0f452
 def _sparse(s):
-    "No names, and few values with gaps: classes are named after their values."
+    "No names, and few values with gaps: classes are named after their values; 255 far behind the others is void."
     values = [v for v in s.values if v != -1]
     if s.names or not values or values[0] < 0 or len(values) > 64: return None
+    far = len(values) > 1 and values[-1] in (255, 65535)
+    mark = [values.pop()] if far and values[-2] < 64 else [] # shades of grey are spread more evenly
     names = tuple(f'class {v}' for v in values)
-    s.notes.append(f"classes are named after the values in the masks: {', '.join(names)}")
-    return _coded(s, {**{v:i for i,v in enumerate(values)}, **_voids(s, s.values[:s.values[0] == -1])}, names)
+    s.notes.append(f"classes are named after the values in the masks: {', '.join(names)}"+
+                   f"; if {values[-1]} means 'not labelled', write each value and its name into codes.txt, `{values[-1]} Void` among them"*(far and not mark))
+    return _coded(s, {**{v:i for i,v in enumerate(values)}, **_voids(s, s.values[:s.values[0] == -1]+mark)}, names)
 
 # %% ../../nbs/io/encoding.ipynb #034328d8
 def _by_ids(s):

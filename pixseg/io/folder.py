@@ -137,6 +137,11 @@ class ObjectMasks:
             if a is None or len(np.unique(a)) > 2: raise BadImage(f, "is not black and white", "write 0 and 255 into the mask of an object")
             if a.shape != found[0].shape: raise BadImage(f, f"is {a.shape[0]}x{a.shape[1]}, but others are {found[0].shape[0]}x{found[0].shape[1]}",
                                                          "one photograph's masks have one size")
+        values = {int(a.max()):f for f,a in zip(self.files, found) if a.any()}
+        if len(values) > 1 and not values.keys() <= {1, 255}:
+            (a,p),(b,q) = sorted(values.items())[:2]
+            raise BadImage(q, f"has the value {b}, and {p.name} has {a}, so they look like classes, and are taken together as objects of one",
+                           "if they are classes, join them into one mask; if not, write 255 into each")
         return np.any([a > 0 for a in found], 0).view(np.uint8)
 
 def _stacked(root, names, found):
