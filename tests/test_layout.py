@@ -15,7 +15,7 @@ from pixseg.io.layout import find_layout, Layout, say_no_masks
 from pixseg.io.folder import open_folder
 from pixseg.io.names import find_names, is_names_file, names_for, read_names
 from pixseg.io.pairs import read_pair
-from pixseg.io.reading import ClassNames
+from pixseg.io.reading import ClassNames, Pair
 from pixseg.io.codes import code_lines, void_ids
 from pixseg.labels import Labels, PixsegError, read_codes
 
@@ -743,3 +743,25 @@ def test_names_that_may_be_off_by_one_are_told_where_0_does_not_occur(tmp_path):
     assert ids(open_folder(tmp_path)) == ['person', 'dog', 'unlabeled'] and said()
     for i in range(2): grey(tmp_path/f'masks/a{i}.png', 1, 4, 255)
     assert ids(open_folder(tmp_path)) == ['person', 'cat', 'unlabeled'] and not said()
+
+
+def test_copies_of_a_photograph_are_one(tmp_path):
+    from pixseg.io.folder import draw_split, holdout_split, original, random_split
+    for name in ('a', 'a_aug1.jpg', 'a_flip', 'a-hflip', 'a_rot90', 'a_rotate_90', 'a_jpg.rf.4f3c2b1a09', 'a_aug_2_flip_h', 'a.png'): assert original(name) == 'a', name
+    for name in ('day/aug1', 'flip', 'a_1', 'a_crop', 'a_flipper', 'augustus', 'robot90', 'a_night'): assert original(name) == name
+    names = [f'{n}{k}' for n in 'dbgcaehf' for k in ('', '_aug1', '_flip')]
+    train, val, said = draw_split(names)
+    assert len(val) == 6 and len(train) == 18 and not {original(names[i]) for i in train} & {original(names[i]) for i in val} and 'copies of a photograph together' in said
+    assert draw_split([*'dbgcaehf'])[:2] == random_split([*'dbgcaehf'])
+    pairs = [Pair(f'v_{i:03}{k}', None, None) for i in range(40) for k in ('', '_aug1')]
+    learn, held = holdout_split(pairs, 0)
+    assert len(learn)+len(held) == 80 and not {original(p.name) for p in learn} & {original(p.name) for p in held}
+
+
+def test_copies_in_two_splits_are_told(tmp_path):
+    split = lambda s, *names: {f: kind for n in names for f, kind in ((f'{s}/images/{n}.jpg', 'photo'), (f'{s}/masks/{n}.png', 'mask'))}
+    told = lambda root: [o for o in open_folder(root).notes if 'copies' in o]
+    assert told(folder(tmp_path/'a', {**split('train', 'a', 'b', 'c_aug1'), **split('val', 'a_aug1', 'c', 'e')})) == [
+        '2 of 3 photographs of val are copies of some of train by their names (a_aug1 and a): scores on val flatter, so keep copies in one split']
+    assert told(folder(tmp_path/'b', {**split('train', 'x_jpg.rf.0011223344'), **split('val', 'x_jpg.rf.ff11223344')}))
+    assert not told(folder(tmp_path/'c', {**split('train', '0001', '0001_aug1', '0002'), **split('val', '0001', '0003')}))
