@@ -949,3 +949,60 @@ def test_a_category_that_stands_above_itself_is_a_class(tmp_path):
     put(tmp_path/'x.json', coco(['a.jpg'], [dict(segmentation=[BOX], category_id=2)], cats))
     a = find_annotations(tmp_path)
     assert a.names.names == ('background','person','car') and any('vehicle' in o and 'person' not in o for o in a.notes)
+
+
+def counts_of(a, order):
+    "Counts of pixels outside and inside in turn, by columns or by rows."
+    flat = np.concatenate([[0], a.ravel(order=order).astype(int)])
+    at = [0, *np.flatnonzero(np.diff(flat)), a.size]
+    return np.diff(at).tolist()
+
+
+@pytest.mark.parametrize('order', 'FC')
+@pytest.mark.parametrize('size, box', (((48, 64), True), ((48, 64), False), ((48, 48), True)))
+def test_run_lengths_along_the_rows_are_known_by_boxes_or_outlines(tmp_path, order, size, box):
+    a = np.zeros(size, bool)
+    a[5:15, 8:38] = True
+    photo(tmp_path/'a.jpg', size)
+    seg = dict(image_id=1, category_id=1, segmentation=dict(size=[*size], counts=counts_of(a, order)), **(dict(bbox=[8, 5, 30, 10]) if box else {}))
+    put(tmp_path/'c.json', dict(images=[dict(id=1, file_name='a.jpg', height=size[0], width=size[1])], annotations=[seg], categories=[dict(id=1, name='cat')]))
+    data = find_annotations(tmp_path)
+    assert (only(data).draw(size) == a).all()
+    assert ('run lengths in c.json go along the rows, as their boxes or outlines show' in data.notes) == (order == 'C') and not any('nothing in them' in o for o in data.notes)
+
+
+def test_run_lengths_on_a_square_photograph_say_not_how_they_go(tmp_path):
+    a = np.zeros((48, 48), bool)
+    a[5:15, 8:38] = True
+    photo(tmp_path/'a.jpg', a.shape)
+    put(tmp_path/'c.json', dict(images=[dict(id=1, file_name='a.jpg', height=48, width=48)], categories=[dict(id=1, name='cat')],
+                                annotations=[dict(image_id=1, category_id=1, segmentation=dict(size=[48, 48], counts=counts_of(a, 'F')))]))
+    data = find_annotations(tmp_path)
+    assert (only(data).draw(a.shape) == a).all() and any('nothing in them tells' in o for o in data.notes)
+
+
+def test_label_studio_has_several_photographs_in_a_list(tmp_path):
+    for n in 'abc': photo(tmp_path/f'{n}.jpg')
+    area = lambda i, name, x: dict(original_width=W, original_height=H, to_name='img', **({} if i is None else dict(item_index=i)), type='polygonlabels',
+                                   value=dict(points=[[x, 0], [x+25, 0], [x+25, 50], [x, 50]], polygonlabels=[name]))
+    task = lambda *areas: [dict(data=dict(pages=['/data/upload/a.jpg', '/data/upload/b.jpg']), annotations=[dict(result=[*areas])])]
+    put(tmp_path/'e.json', task(area(0, 'cat', 0), area(1, 'dog', 50)))
+    data = find_annotations(tmp_path)
+    a, b = (s.draw(SIZE) for *_, s in data.splits['train'])
+    assert data.names.names == ('background', 'cat', 'dog') and a[0, ::16].tolist() == [1, 0, 0, 0] and b[0, ::16].tolist() == [0, 0, 2, 0]
+    put(tmp_path/'e.json', task(area(0, 'cat', 0), area(None, 'dog', 50)))
+    with pytest.raises(PixsegError, match='do not say which of them they are of'): find_annotations(tmp_path)
+
+
+def test_shares_in_a_part_of_a_file_are_a_problem(tmp_path):
+    for n in 'ab': photo(tmp_path/f'{n}.jpg')
+    area = lambda i, seg: dict(image_id=i, category_id=1, segmentation=[seg])
+    coco = lambda *areas: put(tmp_path/'c.json', dict(images=[dict(id=i, file_name=f'{n}.jpg', height=H, width=W) for i, n in enumerate('ab')],
+                                                      annotations=[*areas], categories=[dict(id=1, name='cat')]))
+    coco(area(0, BOX), area(1, [.1, .1, .8, .1, .8, .8]))
+    assert [str(p) for p in find_annotations(tmp_path).problems] == [
+        'c.json has 1 outline with all corners within 0..1, beside others in pixels (b.jpg): multiply x by the width and y by the height']
+    coco(area(0, BOX), area(1, [.1, .1, .8, .1, .8, .8]), area(1, BOX))
+    assert any('specks, or shares' in o for o in find_annotations(tmp_path).notes)
+    coco(area(0, BOX), area(1, [0, 0, 1, 0, 1, 1, 0, 1]))
+    assert not find_annotations(tmp_path).problems

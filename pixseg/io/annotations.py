@@ -29,7 +29,7 @@ from fastcore.basics import patch
 from .codes import void_ids
 from .files import IMAGE_TYPES, parse_json, parse_yaml, read_json
 from .images import BadImage, is_marked
-from .shapes import corners, ring
+from .shapes import corners, fill_counts, ring, unpack_counts
 
 # %% ../../nbs/io/annotations.ipynb #5462b1b0
 class Entry(NamedTuple):
@@ -216,9 +216,10 @@ def _coco_entries(tree, found, p, d):
     name_of,split = {c.get('id'): str(c.get('name')).strip() for c in d['categories']},split_of(tree.rel(p))
     entries = {im.get('id'): Entry(p, _coco_photo(im), split, _size(im), []) for im in d['images']}
     found.entries += entries.values()
+    order = _coco_order(found, p, d)
     for a in d['annotations']:
         entry,name = entries.get(a.get('image_id')),name_of.get(a.get('category_id'))
-        if entry and name: _coco_area(found, entry, name, a)
+        if entry and name: _coco_area(found, entry, name, a, order)
         elif entry: found.fault(p, f"has an annotation of category {a.get('category_id')}, which it does not list",
                                 "add the category, or delete the annotation", entry.photo)
         else: found.fault(p, f"has an annotation of image {a.get('image_id')}, which it does not list",
@@ -230,11 +231,41 @@ def _size(d, h='height', w='width'):
     except (TypeError, ValueError): return None
     return size if min(size) > 0 else None
 
+# %% ../../nbs/io/annotations.ipynb #4884fea8
+def _coco_order(found, p, d, most=40):
+    "'F', as COCO has it, or 'C' if boxes or outlines show that the run lengths of a file go along the rows, which is told."
+    votes,listed = Counter(),0
+    runs = [a for a in d['annotations'] if isinstance(a.get('segmentation'), dict)]
+    for a in runs[::max(1, len(runs)//most)]:
+        try:
+            size,counts = tuple(map(int, a['segmentation']['size'])),a['segmentation']['counts']
+            counts = unpack_counts(counts) if isinstance(counts, str) else np.array(counts, np.int64)
+            areas = {o: fill_counts(counts, size, o) for o in 'FC'}
+        except (KeyError, TypeError, ValueError): continue # its reader will complain
+        listed += not isinstance(a['segmentation']['counts'], str)
+        if areas['F'].any() and (vote := _order_of(areas, a.get('bbox'))): votes[vote] += 1
+    if votes['C'] > votes['F']:
+        found.notes.append(f"run lengths in {p.name} go along the rows, as their boxes or outlines show")
+        return 'C'
+    if listed and not votes: found.notes.append(f"run lengths in {p.name} are taken to go down the columns, as COCO's do: nothing in them tells")
+    return 'F'
+
+def _order_of(areas, box):
+    "The reading that fits a box, or has by far the shorter outline; `None` if both do."
+    off = {}
+    for o,a in areas.items():
+        ys,xs = (np.flatnonzero(a.any(k)) for k in (1, 0))
+        if isinstance(box, list) and len(box) == 4: off[o] = abs(np.array([xs[0], ys[0], np.ptp(xs)+1, np.ptp(ys)+1])-np.array(box, float)).max()
+    if off and abs(off['F']-off['C']) > 2 and min(off.values()) <= 2: return min(off, key=lambda o: off[o])
+    edges = {o: int((a[1:] != a[:-1]).sum()+(a[:, 1:] != a[:, :-1]).sum()) for o,a in areas.items()}
+    return next((o for o,other in ('FC', 'CF') if 2*edges[o] < edges[other]), None)
+
+
 # %% ../../nbs/io/annotations.ipynb #2b44e158
-def _coco_area(found, entry, name, a):
+def _coco_area(found, entry, name, a, order='F'):
     "One annotation's area."
     seg,layer = a.get('segmentation'),-1 if a.get('iscrowd') else 0
-    if isinstance(seg, dict): return _coco_runs(found, entry, name, seg, layer)
+    if isinstance(seg, dict): return _coco_runs(found, entry, name, seg, layer, order)
     if not seg:
         found.boxes += 1
         return found.fault(entry.file, "has a box without an outline", "outline it, or delete it", entry.photo)
@@ -244,12 +275,12 @@ def _coco_area(found, entry, name, a):
         except (ValueError, TypeError) as e: found.fault(entry.file, f'has {e}', "draw it anew, or delete it", entry.photo)
     if rings: found.add(entry, name, 'polygons' if len(rings) > 1 else 'polygon', tuple(rings), layer)
 
-def _coco_runs(found, entry, name, seg, layer):
+def _coco_runs(found, entry, name, seg, layer, order='F'):
     "Run lengths, packed or as a list."
     try:
         (h,w),counts = map(int, seg['size']),seg['counts']
         if not isinstance(counts, str): counts = np.array(counts, np.int64).tobytes()
-        found.add(entry, name, 'counts', (0, 0, h, w, 'F', counts), layer)
+        found.add(entry, name, 'counts', (0, 0, h, w, order, counts), layer)
     except (KeyError, TypeError, ValueError):
         found.fault(entry.file, "has run lengths without size or counts", "export it again", entry.photo)
 
@@ -262,7 +293,9 @@ def only_boxes(file, n):
 def _in_shares(kind, data):
     "Whether an outline lies within 0..1."
     xy = corners(b''.join(data)) if kind != 'ellipse' else np.array(data[:4])
-    return xy.min() > -.01 and xy.max() < 1.01
+    return bool(xy.min() > -.01 and xy.max() < 1.01)
+
+def _whole(data): return all(float(v).is_integer() for v in (np.frombuffer(b''.join(data), '<f4') if isinstance(data[0], bytes) else data[:4]))
 
 def _refuse_shares(found):
     "A fault for each file with all its outlines within 0..1; raises `PixsegError` if there is no other."
@@ -273,6 +306,12 @@ def _refuse_shares(found):
     said = "has all corners within 0..1: shares of width and height, wanted pixels","multiply x by the width and y by the height"
     if odd and len(odd) == len(files): raise BadImage(odd[0], *said)
     for f in odd: found.fault(f, *said, files[f][0].photo)
+    for e in (e for f,es in files.items() if f not in odd for e in es):
+        drawn = [a for a in e.areas if a[1] in _outlines]
+        n = sum(_in_shares(*a[1:3]) and not _whole(a[2]) for a in drawn)
+        what = f"has {n} outline{'s'*(n > 1)} with all corners within 0..1, beside others in pixels"
+        if n == len(drawn): found.fault(e.file, what, said[1], e.photo)
+        elif n: found.notes.append(f"{e.file.name} {what} ({e.photo}): specks, or shares of width and height?")
 
 _outlines = 'polygon','polygons','ellipse'
 
@@ -817,11 +856,21 @@ def _studio_photo(text, photos, near):
 def _studio_shares(p, task, areas, meant):
     "Photographs of a task as it names them, with their areas; of several, each area says whose it is. Raises `PixsegError` if one does not."
     fields = _studio_fields(task)
+    if lists := {k: v for k,v in task.items() if isinstance(v, list) and v and len(_studio_fields(dict(enumerate(v)))) == len(v)}:
+        return _studio_pages(p, {**fields, **lists}, [o for o in areas if _studio_labels(o)])
     if len({*fields.values()}) < 2: return [(next(iter(fields.values()), '?'), areas)]
     lost = next((str(o.get('to_name')) for o in areas if _studio_labels(o) and o.get('to_name') not in fields), None)
     if lost: raise BadImage(p, f"has several photographs in a task ({', '.join(fields)}), and areas of {lost}, which is none of them",
                             "call the Image tag as its field is called, or keep one field with a photograph")
     return [(text, [o for o in areas if o.get('to_name') == k]) for k,text in fields.items() if k in meant]
+
+def _studio_pages(p, fields, areas):
+    "The same of a task with a list of photographs, of which each area gives the number."
+    (k,pages),*more = fields.items()
+    numbers = [o.get('item_index') for o in areas]
+    if more or not all(isinstance(i, int) and 0 <= i < len(pages) for i in numbers):
+        raise BadImage(p, f"has a list of photographs in a task ({k}), and areas that do not say which of them they are of (item_index)", "make a task of each photograph")
+    return [(text, [o for o,i in zip(areas, numbers) if i == page]) for page,text in enumerate(_studio_fields(dict(enumerate(pages))).values())]
 
 
 # %% ../../nbs/io/annotations.ipynb #11855100
