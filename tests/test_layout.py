@@ -765,3 +765,34 @@ def test_copies_in_two_splits_are_told(tmp_path):
         '2 of 3 photographs of val are copies of some of train by their names (a_aug1 and a): scores on val flatter, so keep copies in one split']
     assert told(folder(tmp_path/'b', {**split('train', 'x_jpg.rf.0011223344'), **split('val', 'x_jpg.rf.ff11223344')}))
     assert not told(folder(tmp_path/'c', {**split('train', '0001', '0001_aug1', '0002'), **split('val', '0001', '0003')}))
+
+
+RGB = (10, 20, 30), (200, 0, 0), (0, 200, 0)
+COLORS = {c: '#{:02X}{:02X}{:02X}'.format(*c) for c in RGB}
+# name -> masks by path: values in columns; photograph; the mask that is taken; what is passed over, in a note
+PUBLISHED = {
+    'RUGD': ({'RUGD_annotations/creek/creek_{i}.png': RGB}, 'RUGD_frames-with-annotations/creek/creek_{i}.png', 0, ''),
+    'iSAID': ({'m/Semantic_masks/P{i}_instance_color_RGB.png': RGB, 'm/Instance_masks/P{i}_instance_id_RGB.png': ((1, 0, 0), (2, 0, 0))}, 'images/P{i}.png', 0,
+              'NAME_instance_color_RGB'),
+    'iSAID in one folder': ({'masks/P{i}_instance_color_RGB.png': RGB, 'masks/P{i}_instance_id_RGB.png': ((1, 0, 0), (2, 0, 0))}, 'images/P{i}.png', 0, 'number objects'),
+    'CIHP': ({'Training/Category_ids/{i}.png': (0, 2, 1), 'Training/Instance_ids/{i}.png': (1, 3, 0), 'Training/Human_ids/{i}.png': (1, 0, 0)}, 'Training/Images/{i}.jpg', 0,
+             'Human_ids/: passed over'),
+    'ACDC': ({'gt/fog/train/G/G_{i}_gt_labelTrainIds.png': (0, 2, 1), 'gt/fog/train/G/G_{i}_gt_labelIds.png': (7, 8, 9), 'gt/fog/train/G/G_{i}_gt_invIds.png': (0, 1, 0),
+              'gt/fog/train/G/G_{i}_gt_labelColor.png': RGB}, 'rgb_anon/fog/train/G/G_{i}_rgb_anon.png', 0, 'NAME_gt_labelIds passed over'),
+    'WoodScape': ({'semantic_annotations/gtLabels/{i}_FV.png': (0, 2, 1), 'semantic_annotations/rgbLabels/{i}_FV.png': RGB}, 'rgb_images/{i}_FV.png', 0, 'rgbLabels/: passed over'),
+    'ScanNet': ({'s{i}/label-filt/0.png': (0, 2, 1), 's{i}/label/0.png': (3, 1, 0), 's{i}/instance/0.png': (1, 2, 3)}, 's{i}/color/0.jpg', 0, 's0007/label/: passed over'),
+    'ISIC 2017': ({'T_Part1_GroundTruth/ISIC_{i}_segmentation.png': (0, 2, 1), 'T_Data/ISIC_{i}_superpixels.png': RGB}, 'T_Data/ISIC_{i}.jpg', 0, 'NAME_superpixels passed over'),
+}
+
+
+@pytest.mark.parametrize('form', PUBLISHED)
+def test_published_arrangements(tmp_path, form):
+    masks, photo, taken, note = PUBLISHED[form]
+    for i in ('0007', '0019', '0040'):
+        draw(tmp_path/photo.format(i=i))
+        if form == 'ACDC': draw(tmp_path/f'rgb_anon/fog/train_ref/G/G_{i}_rgb_ref_anon.png')
+        for f, values in masks.items(): grey(tmp_path/f.format(i=i), *values)
+    data = open_folder(tmp_path)
+    values = [*masks.values()][taken]
+    assert ids(data) == [COLORS[v] if v in COLORS else f'class {v}' for v in values]
+    assert len([p for ps in data.splits.values() for p in ps]) == 3 and not data.problems and (not note or any(note in o for o in data.notes))

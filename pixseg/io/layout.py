@@ -93,10 +93,10 @@ _vocabulary = dict(
     color='color colors colour colours colored coloured colormap colormaps colourmap colourmaps vis visual visualization visualisation visualized preview overlay '
           'overlays human',
     extra='object objects instance instances instanceids panoptic polygon polygons edge edges boundary boundaries contour '
-          'contours depth weights',
+          'contours depth weights superpixel superpixels',
     filler='dir folder data dataset set the of for png jpg jpeg tif tiff bmp gif file files original orig org all semantic '
            'binary final new machine class classes id ids trainids labelids resized cropped small large bit fine coarse '
-           'ground st nd rd first second autosplit list names split splits default')
+           'ground st nd rd first second autosplit list names split splits default anon anonymized anonymised filt filtered')
 _vocabulary = {word:kind for kind,words in _vocabulary.items() for word in words.split()}
 _splits = ('train', 'val', 'test')
 
@@ -124,14 +124,16 @@ def _meaning(name):
     "What the name of a folder says, or something behind the name of a file."
     whole = re.sub('[^a-z0-9]', '', name.lower())
     words = [whole] if whole in _vocabulary else _tokens(name)
+    if 'with' in words[1:]: words = words[:words.index('with')] # RUGD's frames-with-annotations
     kinds = [_vocabulary.get(o) for o in words]
     split = next((k for k in kinds if k in _splits), '')
     role = next((k for k in ('mask', 'photo') if k in kinds), '')
     if 'semantic' in words and {*words} <= {'semantic', 'rgb', 'color', 'id', 'ids'}: # KITTI's folders
         role,kinds = 'mask',['color' if o == 'rgb' else k for o,k in zip(words, kinds)]
     if 'ids' in words and 'label' in words: split = '' # labelTrainIds
+    if words in (['category', 'ids'], ['class', 'ids']): role,kinds = 'mask',['mask'] # CIHP's
     if role and 'extra' in kinds: role = 'extra'
-    rank = 3 if {'nd', 'second'} & set(words) else 2 if 'color' in kinds else 0 if 'manual' in words else 1
+    rank = 3 if {'nd', 'second'} & set(words) else 2 if 'color' in kinds else 0 if {'manual', 'filt', 'filtered'} & {*words} else 1
     return _Meaning(split, role, rank if role == 'mask' else 0, None not in kinds)
 
 # %% ../../nbs/io/layout.ipynb #fd1e06ce
@@ -180,15 +182,24 @@ def _colored(name):
 
 _predicted = {'pred', 'preds', 'predicted', 'prediction', 'predictions', 'inference', 'output', 'outputs'}
 
+def _camera(name, folder, siblings):
+    "Whether a folder such as `camera` or `color` has photographs: a folder beside it has masks, and no other has photographs."
+    if name.lower() not in ('camera', 'color', 'colour') or {_sure(o).role for o in siblings} & {'photo'}: return False
+    jpeg = folder.parts[-1] != name or all(o.lower().endswith(('.jpg', '.jpeg')) for o in folder.images)
+    return any(_sure(o).role == 'mask' for o in siblings) and (jpeg or name.lower() == 'camera')
+
 def _place(folder, siblings, loose):
     "What a folder is for, by the names on the way to it."
     split,role,rank,known,rest = '','',0,0,[]
     for i,name in enumerate(folder.parts):
         m = _meaning(name)
+        beside = m.split and not role == 'mask' and 'ref' in _tokens(name) # ACDC's photographs of the same places on a fine day
         if not (m.split or m.role) or not (m.sure or loose):
             m,one = _beside(name, siblings[folder.parts[:i]]) or (_own_split(name, siblings[folder.parts[:i]]) or _Meaning(), '')
             if one and not m.role: rest.append((i, one))
-        if role in ('mask', 'extra') or role and m.role == 'extra': m = m._replace(role='')
+        if beside: m = _Meaning(beside, 'extra', sure=False)
+        if _camera(name, folder, siblings[folder.parts[:i]]): m = _Meaning('', 'photo')
+        if role in ('mask', 'extra') or role and m.role == 'extra' and not beside: m = m._replace(role='')
         if role == 'mask' and not m.split and (colored := _colored(name)): rank = max(rank, colored)
         said = [_sure(o).split for o in siblings[folder.parts[:i]]] if role == 'mask' and m.split else []
         if len(said) > 1 and sum(map(bool, said)) == 1: m = _Meaning() # a class called train
@@ -252,7 +263,8 @@ def _affix_rank(affix):
     words = set(_tokens(text))
     if not text or text in ('_P', '_L', '-P', '-L') or text.lower() in IMAGE_TYPES: return 3
     m = _meaning(text)
-    if m.role == 'extra' or words & {'instance', 'instances', 'polygon', 'polygons', 'panoptic'}: return 9
+    if words == {'instance', 'color', 'rgb'}: return 8 # iSAID's classes
+    if m.role == 'extra' or words & {'instance', 'instances', 'polygon', 'polygons', 'panoptic', 'inv', 'superpixels'}: return 9
     if m.role != 'mask': return 8 if m.role == '' and any(_vocabulary.get(o) == 'color' for o in words) else 4
     if 'ids' in words: return 1 if 'train' in words else 2
     return 8 if m.rank == 2 else 3
@@ -261,7 +273,8 @@ def _affix_rank(affix):
 def _photo_affixes(stems):
     "Ways to cut photographs' names, the plainest first: lists of what may stand before and behind."
     said = lambda text: (m := _meaning(text)).sure and (m.role == 'photo' or m.split and not m.role)
-    tails = Counter(m[0] for o in stems if (m := re.search(r'[_\-. ][A-Za-z][A-Za-z0-9]*$', o)) and said(m[0]))
+    tails = Counter(m[0] for o in stems if (m := re.search(r'([_\-. ][A-Za-z]+)?[_\-. ][A-Za-z][A-Za-z0-9]*$', o)) and said(m[0]) or
+                    (m := re.search(r'[_\-. ][A-Za-z][A-Za-z0-9]*$', o)) and said(m[0]))
     heads = Counter(m[0] for o in stems if (m := re.match(r'[A-Za-z]+[_\-. ]?(?=\w)', o)) and said(m[0]))
     tails,heads = ([k for k,_ in c.most_common(6)] for c in (tails, heads))
     yield (),()
@@ -855,6 +868,18 @@ def _without_predictions(root, places, notes):
         n += len(mine)
     return out,n
 
+def _without_extras(places, notes):
+    "Places of photographs without what a tool made of each: `x_superpixels.png` beside `x.jpg`."
+    out,tails = [],Counter()
+    for p in places:
+        stems = {os.path.splitext(o)[0] for o in p.folder.images}
+        tail = lambda o: (m := re.search(r'[_\-. ][A-Za-z]+$', o)) and m[0]
+        odd = {o:t for o in stems if (t := tail(o)) and o[:-len(t)] in stems and {_vocabulary.get(k) for k in _tokens(t)} == {'extra'}}
+        tails.update(odd.values())
+        out.append(p._replace(folder=p.folder._replace(images=[o for o in p.folder.images if os.path.splitext(o)[0] not in odd])) if odd else p)
+    notes += [f"{n} image{'s'*(n > 1)} NAME{t} passed over, beside the photograph{'s'*(n > 1)} NAME" for t,n in tails.items()]
+    return out
+
 # %% ../../nbs/io/layout.ipynb #28c7210a
 def _sort_out(root, places):
     "Folders of photographs and of masks by split, and whether only one side knows splits."
@@ -875,7 +900,7 @@ def _read(root, folders, texts, loose):
     notes,places = [],_places(folders, loose)
     photos,masks,wild = _sort_out(root, places)
     cleaned = {s:_without_predictions(root, o, notes) for s,o in photos.items()}
-    photos,predicted = {s:o for s,(o,_) in cleaned.items()},sum(k for _,k in cleaned.values())
+    photos,predicted = {s:_without_extras(o, notes) for s,(o,_) in cleaned.items()},sum(k for _,k in cleaned.values())
     apart = [s for s in photos if masks[s] and photos[s] or wild and s in photos and photos[s]]
     found,used,form = [],[],''
     ps,ms = [p for s in apart for p in photos[s]],[p for s in masks if s in apart or wild for p in masks[s]]
