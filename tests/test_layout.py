@@ -796,3 +796,26 @@ def test_published_arrangements(tmp_path, form):
     values = [*masks.values()][taken]
     assert ids(data) == [COLORS[v] if v in COLORS else f'class {v}' for v in values]
     assert len([p for ps in data.splits.values() for p in ps]) == 3 and not data.problems and (not note or any(note in o for o in data.notes))
+
+
+def test_a_folder_and_an_ending_for_each_class(tmp_path):
+    home, lesions = '2. All Segmentation Groundtruths', {'1. Microaneurysms': 'MA', '4. Soft Exudates': 'SE', '5. Optic Disc': 'OD'}
+    for split, numbers in (('a. Training Set', range(1, 6)), ('b. Testing Set', range(6, 8))):
+        for i in numbers:
+            draw(tmp_path/f'1. Original Images/{split}/IDRiD_{i:02}.jpg')
+            for k, (d, end) in enumerate(lesions.items()):
+                if end != 'SE' or i in (2, 3): grey(tmp_path/home/split/d/f'IDRiD_{i:02}_{end}.tif', *[(255*(k == j), 0, 0) for j in range(4)])
+    data = open_folder(tmp_path, draw=False)
+    assert {k: len(v) for k, v in data.splits.items()} == {'train': 5, 'test': 2} and not data.problems
+    assert ids(data) == ['MA', 'background', 'OD'] and any('5 photographs have no mask of some class' in o for o in data.notes)
+    data.splits['train'] = data.splits['train'][1:]
+    assert ids(data) == ['MA', 'SE', 'OD', 'background']
+
+
+def test_sequences_with_a_folder_for_each_class(tmp_path):
+    for q in (1, 2):
+        for i in range(2):
+            draw(tmp_path/f'instrument_dataset_{q}/left_frames/frame{i:03}.png')
+            for k, c in enumerate(('Bipolar_labels', 'Other_labels')): grey(tmp_path/f'instrument_dataset_{q}/ground_truth/{c}/frame{i:03}.png', *[30*(k == j) for j in range(3)])
+    data = open_folder(tmp_path)
+    assert ids(data) == ['Bipolar_labels', 'Other_labels', 'background'] and sum(map(len, data.splits.values())) == 4

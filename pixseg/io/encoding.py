@@ -51,7 +51,14 @@ def _opened(mask, size=None, turn=0):
     "Path, image and decision of every part of a stack: its files, or the pages of its file."
     parts = mask if isinstance(mask, tuple) else range(count_pages(mask))
     at = [(p, 0) if isinstance(mask, tuple) else (mask, p) for p in parts]
-    return [None if p is None else (p, *open_mask(p, size, turn, page)) for p,page in at]
+    read = lambda im, decided: (_as_white(im), decided)
+    return [None if p is None else (p, *read(*open_mask(p, size, turn, page))) for p,page in at]
+
+def _as_white(im):
+    "A mask of black and one colour in black and white; others as they are."
+    if im.mode not in ('RGB', 'RGBA'): return im
+    found = {c for _,c in im.convert('RGB').getcolors(2) or ()}
+    return Image.fromarray(np.asarray(im.convert('RGB')).any(2).astype(np.uint8)*np.uint8(255)) if (0, 0, 0) in found and len(found) == 2 else im
 
 # %% ../../nbs/io/encoding.ipynb #53853400
 def _look(im, path):

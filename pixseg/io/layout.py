@@ -88,7 +88,7 @@ _vocabulary = dict(
     photo='image images img imgs jpegimages photo photos photograph photographs picture pictures pic pics frame frames '
           'input inputs rgb leftimg8bit raw src scan scans x sat',
     mask='mask masks label labels lab labs lbl lbls labelled labeled labeling annotation annotations annotated annot annots ann '
-         'anns anno annos gt gts gtfine gtcoarse groundtruth truth segmentation segmentations segmentationclass '
+         'anns anno annos gt gts gtfine gtcoarse groundtruth groundtruths truth segmentation segmentations segmentationclass '
          'segmentationclassaug seg segs segmap segmaps segmask target targets y trimap trimaps matte mattes manual',
     color='color colors colour colours colored coloured colormap colormaps colourmap colourmaps vis visual visualization visualisation visualized preview overlay '
           'overlays human',
@@ -96,7 +96,7 @@ _vocabulary = dict(
           'contours depth weights superpixel superpixels',
     filler='dir folder data dataset set the of for png jpg jpeg tif tiff bmp gif file files original orig org all semantic '
            'binary final new machine class classes id ids trainids labelids resized cropped small large bit fine coarse '
-           'ground st nd rd first second autosplit list names split splits default anon anonymized anonymised filt filtered')
+           'ground st nd rd first second autosplit list names split splits default left anon anonymized anonymised filt filtered')
 _vocabulary = {word:kind for kind,words in _vocabulary.items() for word in words.split()}
 _splits = ('train', 'val', 'test')
 
@@ -122,6 +122,8 @@ def _sure(name): return m if (m := _meaning(name)).sure else _Meaning()
 @lru_cache(None)
 def _meaning(name):
     "What the name of a folder says, or something behind the name of a file."
+    bare = re.sub(r'^\w{1,2}[.)]\s+', '', name)
+    if bare != name and _meaning(bare).split: return _meaning(bare) # a. Training Set
     whole = re.sub('[^a-z0-9]', '', name.lower())
     words = [whole] if whole in _vocabulary else _tokens(name)
     if 'with' in words[1:]: words = words[:words.index('with')] # RUGD's frames-with-annotations
@@ -321,6 +323,16 @@ def _cut_names(photos, masks):
     return best
 
 # %% ../../nbs/io/layout.ipynb #b649fb4a
+def _cut_by_folder(photos, masks):
+    "The cut where each folder of masks has an ending of its own, `MA/x_MA.tif`; `None` if they have not."
+    by = defaultdict(set)
+    for p in masks: by[p.rest[-1:]] |= {unicodedata.normalize('NFC', os.path.splitext(o)[0]) for o in p.folder.images}
+    if len(by) < 2 or () in by: return None
+    parts = [_cut_names(photos, o) for o in by.values()]
+    affixes = [a for p in parts for a in p.affixes]
+    if any(len(p.affixes) != 1 or p.photos != parts[0].photos for p in parts) or len({*affixes}) < len(by) or {_affix_rank(a) for a in affixes} != {4}: return None
+    return _Names(parts[0].photos, {k:v for p in parts for k,v in p.masks.items()}, tuple(affixes), tuple(affixes))
+
 def _class_affixes(affixes, cores):
     "Whether affixes stand for a class each: words that say nothing else, all of them behind most names."
     whole = set().union(*cores.values())
@@ -332,7 +344,7 @@ def _take_affixes(root, names, notes, file_of):
     "Settle which endings count, and which of the masks are passed over."
     cores = {a:{hit[0] for hit in names.masks.values() if hit and hit[1] == a} for a in names.affixes}
     if n := sum(hit is None for hit in names.masks.values()): notes.append(f"{n} masks passed over, for they number objects, not classes")
-    if _class_affixes(names.affixes, cores): return names._replace(each=names.affixes)
+    if names.each or _class_affixes(names.affixes, cores): return names._replace(each=names.affixes)
     taken,covered,say = [],set(),lambda a: f"{a[0]}NAME{a[1]}"
     for a in names.affixes:
         both,like = cores[a] & covered,bool(taken) and _affix_rank(a) == _affix_rank(taken[0])
@@ -385,7 +397,8 @@ def _readings(photos, masks, wild, near):
     for k in (-1, 0):
         kinds = {f.rest[k] for f in masks if f.rest}
         rest = slice(1, None) if k == 0 else slice(-1)
-        if len(kinds) > 1 and not each and all(f.rest for f in masks):
+        own = all(f.rest for f in masks) and len({(f.kind, f.rest[k]) for f in masks}) == max(len({f.kind for f in masks}), len(kinds))
+        if len(kinds) > 1 and (own if each else all(f.rest for f in masks)):
             yield k,plain,lambda f, rest=rest: (where(f), f.rest[rest], f.core)
     if not each: yield 'flat',lambda f: (where(f), f.core),lambda f: (where(f), f.core)
 
@@ -400,7 +413,7 @@ def _pair_up(photos, masks, wild, below, near):
         for f in masks: ms[of_mask(f)].append(f)
         if isinstance(how, int):
             if not any(len(o) > 1 for o in ms.values()): continue
-            ms = {k:[f._replace(kind=f.rest[how]) for f in o] for k,o in ms.items()}
+            ms = {k:[f._replace(kind=f.kind or f.rest[how]) for f in o] for k,o in ms.items()}
         elif how == 'flat' and any(len(o) > 1 for o in (*ps.values(), *ms.values())): continue
         n = len(ps.keys() & ms.keys())
         if n > score: best,score = (how, ps, ms),n
@@ -786,7 +799,7 @@ def _read_places(root, photos, masks, wild, near, notes):
     stems = lambda places: {nfc(o) for p in places for o in p.folder.images}
     file_of = {nfc(o):'/'.join((*p.folder.parts, o)) for p in masks for o in p.folder.images}
     _refuse_tasks(root, stems(masks)-stems(photos))
-    names = _cut_names(stems(photos), stems(masks))
+    names = _cut_by_folder(stems(photos), masks) or _cut_names(stems(photos), stems(masks))
     if any(o.endswith('_0001') for o in stems(photos)) and names.photos[1] == ['_0000']:
         raise PixsegError(f"{root} has photographs in several files, one for each channel (_0000, _0001): "
                           "join them into one file of many bands")
