@@ -1484,6 +1484,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'pixseg.io.layout._core': ('io/layout.html#_core', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._cut_by_folder': ('io/layout.html#_cut_by_folder', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._cut_names': ('io/layout.html#_cut_names', 'pixseg/io/layout.py'),
+                                  'pixseg.io.layout._cut_words': ('io/layout.html#_cut_words', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._divide': ('io/layout.html#_divide', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._files': ('io/layout.html#_files', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._find_lists': ('io/layout.html#_find_lists', 'pixseg/io/layout.py'),

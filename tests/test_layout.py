@@ -819,3 +819,23 @@ def test_sequences_with_a_folder_for_each_class(tmp_path):
             for k, c in enumerate(('Bipolar_labels', 'Other_labels')): grey(tmp_path/f'instrument_dataset_{q}/ground_truth/{c}/frame{i:03}.png', *[30*(k == j) for j in range(3)])
     data = open_folder(tmp_path)
     assert ids(data) == ['Bipolar_labels', 'Other_labels', 'background'] and sum(map(len, data.splits.values())) == 4
+
+
+def test_a_word_within_names_and_colours_in_hex(tmp_path):
+    for q in ('2018_1', '2018_2'):
+        for i in range(2):
+            name = f'{q}/{{0}}/cam_front/{q}_{{0}}_front_{i:09}.png'
+            draw(tmp_path/name.format('camera'))
+            grey(tmp_path/name.format('label'), *RGB)
+    (tmp_path/'class_list.json').write_text(json.dumps({COLORS[c].lower(): n for c, n in zip(RGB, ('Car 1', 'Road', 'Parking'))}))
+    data = open_folder(tmp_path)
+    assert ids(data) == ['Car 1', 'Road', 'Parking'] and not data.problems and len([p for ps in data.splits.values() for p in ps]) == 4
+    assert all(p.mask.name == p.img.name.replace('camera', 'label') for ps in data.splits.values() for p in ps)
+
+
+def test_annotations_in_train_and_masks_in_val(tmp_path):
+    labelme = '{"imagePath": "a.jpg", "imageHeight": 24, "imageWidth": 32, "shapes": [{"label": "cat", "points": [[2, 2], [20, 2], [20, 20]]}]}'
+    data = open_folder(folder(tmp_path, {'train/a.jpg': 'photo', 'train/a.json': labelme, 'val/b.jpg': 'photo', 'val/b_mask.png': 'mask'}))
+    problem, = data.problems
+    assert problem.what == 'has 1 .json, and annotations are not read where other splits have masks' and f'data convert {tmp_path/"train"} OUT' in problem.remedy
+    assert len(open_folder(tmp_path/'train').splits['train']) == 1 # what the remedy asks for

@@ -320,7 +320,17 @@ def _cut_names(photos, masks):
             order = tuple(sorted(kept, key=lambda a: (_affix_rank(a), a)))
             best,score = _Names((heads, tails), found, order),(n, len(found))
         if n == len(cores): break
-    return best
+    return best if score[0] else _cut_words(photos, masks) or best
+
+def _cut_words(photos, masks):
+    "The cut where a word within the names says which is which, `x_camera_01` and `x_label_01`; `None` if there are no such names."
+    def bare(stems, said):
+        of = defaultdict(list)
+        for o in stems: of['_'.join(w for w in re.split(r'[_\-. ]', o) if not said(w))].append(o)
+        return {k:v[0] for k,v in of.items() if len(v) == 1}
+    ps,ms = bare(photos, lambda w: w.lower() == 'camera' or _sure(w).role == 'photo'),bare(masks, lambda w: _sure(w).role == 'mask')
+    both = {ms[k]:(ps[k], ('', '')) for k in ps.keys() & ms.keys()-{''}}
+    return _Names(((), ()), both, (('', ''),)) if both else None
 
 # %% ../../nbs/io/layout.ipynb #b649fb4a
 def _cut_by_folder(photos, masks):
@@ -960,7 +970,7 @@ def _layout(root, places, photos, masks, found, used, form, texts, notes):
     pool = [o for o in items if not o.split]
     if lists := _find_lists(root, texts, pool, notes) if pool else {}: pool = _listed(root, pool, lists, problems, notes)
     for o in (*pool, *(o for o in items if o.split)): lone.setdefault(o.split or 'train', []).append((o.name, Path(root, o.photo)))
-    _say_lone(splits, lone, rest, photos, masks, problems, notes)
+    _say_lone(root, splits, lone, rest, photos, masks, problems, notes)
     order = lambda d: dict(sorted(d.items(), key=lambda kv: _rank(kv[0])))
     classes = next((f.classes for f in found if f.classes), ())
     left = _left(places, [*used, *rest], [])
@@ -968,13 +978,16 @@ def _layout(root, places, photos, masks, found, used, form, texts, notes):
                   order({s:o for s,o in problems.items() if o}), notes, left, texts, classes)
 
 # %% ../../nbs/io/layout.ipynb #bc3a6162
-def _say_lone(splits, lone, rest, photos, masks, problems, notes):
+def _say_lone(root, splits, lone, rest, photos, masks, problems, notes):
     "A problem for training or validation without masks, a note for others, where some split has masks."
     for s in sorted({*lone, *(p.split for p in rest if p.split in ('train', 'val'))}-{''}, key=_rank):
         if not splits: return
         home = next((p.base or p.folder.parts for p in rest if (p.split or 'train') == s), (s,))
         beside = f"has no {home[0]}annot/ beside it" if len(home) == 1 and home[0].lower() == s else "has photographs, but no masks"
-        if s in ('train', 'val'): problems[s].append(Problem('/'.join(home), beside, "put its masks there, or remove the split"))
+        drawn = Counter(k for p in rest if (p.split or 'train') == s for k in p.folder.kinds.elements() if k in ('.json', '.xml'))
+        if s in ('train', 'val'): problems[s].append(Problem('/'.join(home), *(f"has {say_kinds(drawn)}, and annotations are not read where other splits have masks",
+            f"make masks of them in a folder of their own (`pixseg data convert {root.joinpath(*home)} OUT`), and put photographs and masks of {s} here as those of the others lie")
+            if drawn and s in lone else (beside, "put its masks there, or remove the split")))
         else: notes.append(f"{s}: {len(lone[s])} photograph{'s'*(len(lone[s]) > 1)} without masks")
     for s in masks:
         n = sum(len(p.folder.images) for p in masks[s])

@@ -161,6 +161,7 @@ def _from_structure(path, d):
     if not isinstance(d, dict) or not d: return None
     if all(map(_whole, d)) and all(isinstance(o, str) for o in d.values()): return _sorted(path, [(int(k), v) for k,v in d.items()])
     if all(map(_whole, d.values())): return _sorted(path, [(int(v), k) for k,v in d.items()])
+    if all(isinstance(k, str) and re.fullmatch('#[0-9a-fA-F]{6}', k) and isinstance(v, str) for k,v in d.items()): return _rows(path, d.values(), None, [_rgb(k) for k in d])
     low = {k.lower(): v for k,v in d.items() if isinstance(k, str)} # MMSegmentation writes CLASSES and PALETTE, too
     if found := next((o for k in _keys if k in low and (o := _from_structure(path, low[k]))), None): return _with_palette(path, found, low)
     if all(isinstance(o, list) and len(o) == 3 and all(map(_whole, o)) for o in d.values()): return _rows(path, d, None, [*d.values()])
@@ -211,7 +212,7 @@ _words = set('class classes label labels name names code codes map dict list col
              'info object seg segmentation semantic mapping colormap labelmap classmap'.split())
 _said = {'class', 'classes', 'label', 'labels', 'name', 'names', 'code', 'codes', 'category', 'categories', 'palette', 'colormap', 'labelmap', 'classmap'}
 _of_colors = {'color', 'colors', 'colour', 'colours', 'palette', 'colormap', 'map', 'rgb'} # a file called so names classes if it has names and colours
-_known = {'labelmap', 'classdict', 'classnames', 'labelnames', 'codes', 'id2label', 'objectinfo', 'data', 'dataset', 'meta', 'config', 'obj'}
+_known = {'labelmap', 'classdict', 'classnames', 'labelnames', 'codes', 'id2label', 'objectinfo', 'data', 'dataset', 'meta', 'config', 'obj', 'segannotationinfo'}
 _others = ('data', 'dataset', 'meta', 'config') # may be anything
 _files = {'train', 'val', 'valid', 'test', 'image', 'images', 'mask', 'masks', 'file', 'files'}
 
