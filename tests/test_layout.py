@@ -839,3 +839,22 @@ def test_annotations_in_train_and_masks_in_val(tmp_path):
     problem, = data.problems
     assert problem.what == 'has 1 .json, and annotations are not read where other splits have masks' and f'data convert {tmp_path/"train"} OUT' in problem.remedy
     assert len(open_folder(tmp_path/'train').splits['train']) == 1 # what the remedy asks for
+
+
+def test_left_and_right_stay_apart(tmp_path):
+    files = {f: kind for i in range(2) for side in ('left', 'right') for f, kind in ((f'images/{i}_{side}_img.jpg', 'photo'), (f'masks/{i}_{side}_mask.png', 'mask'))}
+    data = open_folder(folder(tmp_path/'a', files))
+    assert sorted(p.name for ps in data.splits.values() for p in ps) == ['0_left', '0_right', '1_left', '1_right'] and not data.problems
+    both = {f: kind for i in range(2) for f, kind in ((f'images/{i}.jpg', 'photo'), (f'left_mask/{i}.png', 'mask'), (f'right_mask/{i}.png', 'mask'))}
+    with pytest.raises(PixsegError, match='both may hold the masks'): open_folder(folder(tmp_path/'b', both))
+
+
+def test_many_frames_are_no_copies():
+    from pixseg.io.folder import draw_split
+    names = [f'{c}_contrast_{i:03}' for c in 'ab' for i in range(50)]
+    assert len(draw_split(names)[1]) == 20 and 'copies' not in draw_split(names)[2]
+
+
+def test_numbered_masks_may_be_classes(tmp_path):
+    with pytest.raises(PixsegError, match='a0_1.png and masks/a0_2.png.*put them into folders for each, under the name a0'):
+        open_folder(folder(tmp_path, {f: kind for i in range(2) for f, kind in ((f'images/a{i}.jpg', 'photo'), (f'masks/a{i}_1.png', 'mask'), (f'masks/a{i}_2.png', 'mask'))}))

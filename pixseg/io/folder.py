@@ -163,7 +163,7 @@ def _stacked(root, names, found):
     return names,{k:[(n, i, tuple(m[j] for j in order)) for n,i,m in rows] for k,rows in splits.items()}
 
 # %% ../../nbs/io/folder.ipynb #47620a35
-_version = 1 # goes up when the same files come to be read differently
+_version = 2 # goes up when the same files come to be read differently
 _many = 200 # masks; fewer are looked at in less than a second
 
 def tree_state(
@@ -201,6 +201,8 @@ def _kept(rows, names, zero_is_void, bands, state):
 _turned = '(h|v|lr|ud)?flip(ped|lr|ud)?([_-]?(h|v|x|y|lr|ud|horizontal|vertical))?|mirror(ed)?|rot(ate|ated|ation)?|transposed?|shear(ed)?|elastic'
 _copy = re.compile(rf'(?<=[^/\\\\])(_(jpe?g|png|bmp|tiff?|webp))?\.rf\.[0-9A-Za-z]{{8,}}$|(?<=[^/\\\\])[_\-. ]+(aug(mented|mentation)?|{_turned}|blur(red)?|noise|noisy|bright(ness)?|contrast|gamma|jitter|orig(inal)?)[_-]?\d*$', re.I)
 
+_most = 32 # copies of one photograph; more of them are frames
+
 def original(
     name:str, # of a photograph, with or without its ending
 )->str: # without what augmentation put behind it: `a_aug1_flip`, `a_jpg.rf.4f3c...`
@@ -213,6 +215,7 @@ def _copies(names):
     "A name for all copies of each photograph, and a function that brings indices of these back to those of `names`."
     of = {}
     for i,o in enumerate(names): of.setdefault(original(o), []).append(i)
+    of = {k:v for o,many in of.items() for k,v in ([(names[i], [i]) for i in many] if len(many) > _most else [(o, many)])}
     if not 1 < len(of) < len(names): return names,lambda parts: parts
     groups = [*of.values()]
     return [*of],lambda parts: tuple(sorted(i for k in part for i in groups[k]) for part in parts)
@@ -223,7 +226,7 @@ def _flattering(splits):
     for name,*_ in splits.get('train', ()): of.setdefault(original(name), []).append(name)
     for split,rows in splits.items():
         own = {name for name,*_ in rows}
-        twins = [(name, ns[0]) for name,*_ in rows if split != 'train' and (ns := of.get(original(name))) and not own & {*ns} and name not in ns]
+        twins = [(name, ns[0]) for name,*_ in rows if split != 'train' and (ns := of.get(original(name))) and len(ns) <= _most and not own & {*ns}]
         if twins: yield (f"{len(twins)} of {len(rows)} photographs of {split} are copies of some of train by their names ({twins[0][0]} and {twins[0][1]}): "
                          f"scores on {split} flatter, so keep copies in one split")
 

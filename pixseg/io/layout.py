@@ -96,7 +96,7 @@ _vocabulary = dict(
           'contours depth weights superpixel superpixels',
     filler='dir folder data dataset set the of for png jpg jpeg tif tiff bmp gif file files original orig org all semantic '
            'binary final new machine class classes id ids trainids labelids resized cropped small large bit fine coarse '
-           'ground st nd rd first second autosplit list names split splits default left anon anonymized anonymised filt filtered')
+           'ground st nd rd first second autosplit list names split splits default left right anon anonymized anonymised filt filtered')
 _vocabulary = {word:kind for kind,words in _vocabulary.items() for word in words.split()}
 _splits = ('train', 'val', 'test')
 
@@ -275,14 +275,14 @@ def _affix_rank(affix):
 def _photo_affixes(stems):
     "Ways to cut photographs' names, the plainest first: lists of what may stand before and behind."
     said = lambda text: (m := _meaning(text)).sure and (m.role == 'photo' or m.split and not m.role)
-    tails = Counter(m[0] for o in stems if (m := re.search(r'([_\-. ][A-Za-z]+)?[_\-. ][A-Za-z][A-Za-z0-9]*$', o)) and said(m[0]) or
-                    (m := re.search(r'[_\-. ][A-Za-z][A-Za-z0-9]*$', o)) and said(m[0]))
+    one,two = (Counter(m[0] for o in stems if (m := re.search(k*r'[_\-. ][A-Za-z]+'+r'[_\-. ][A-Za-z][A-Za-z0-9]*$', o)) and said(m[0])) for k in (0, 1))
     heads = Counter(m[0] for o in stems if (m := re.match(r'[A-Za-z]+[_\-. ]?(?=\w)', o)) and said(m[0]))
-    tails,heads = ([k for k,_ in c.most_common(6)] for c in (tails, heads))
+    tails,longer,heads = ([k for k,_ in c.most_common(6)] for c in (one, two, heads))
     yield (),()
     if tails: yield (),tails
     if heads: yield heads,()
     if tails and heads: yield heads,tails
+    if longer: yield (),longer # _rgb_anon
     if any(o.endswith('_0000') for o in stems): yield (),['_0000']
 
 def _core(stem, heads, tails):
@@ -361,7 +361,9 @@ def _take_affixes(root, names, notes, file_of):
         if like and 2*len(both) > len(cores[a]):
             one = min(both)
             x,y = (file_of[min(o for o,hit in names.masks.items() if hit == (one, b))] for b in (taken[0], a))
-            raise PixsegError(f"{root} has {x} and {y}, and both may be the mask of {one}: keep one kind of them there")
+            number = re.sub(r'\d', '', ''.join(a)) == re.sub(r'\d', '', ''.join(taken[0]))
+            raise PixsegError(f"{root} has {x} and {y}, and both may be the mask of {one}: keep one kind of them there"+
+                              f"; if they are classes, put them into folders for each, under the name {one}"*number)
         if not both or like:
             taken.append(a)
             covered |= cores[a]
