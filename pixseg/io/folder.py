@@ -482,4 +482,4 @@ def holdout_split(
 )->tuple[list[Pair],list[Pair]]: # to learn from, and held out
     "The pairs of a split parted by blocks of frames; the same seed always holds out the same ones."
     firsts,whole = _copies([p.name for p in pairs])
-    return tuple([pairs[i] for i in idxs] for idxs in whole(block_split(firsts, seed=seed)))
+    return tuple([pairs[i] for i in idxs] for idxs in whole(block_split(firsts if len(firsts) < len(pairs) else pairs, seed=seed)))
