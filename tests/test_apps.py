@@ -192,7 +192,7 @@ def test_a_file_too_large_to_be_sent(page, tmp_path):
     with page.expect_file_chooser() as chosen: app.locator('.pixseg-upload').click()
     chosen.value.set_files(large)
     wait(page, lambda: 'large.png: 2400x3400 pixels, masked at 904x1280' in message.inner_text())
-    assert app.locator('.widget-dropdown select').nth(1).evaluate('s => s.selectedOptions[0].textContent') == 'large.png'
+    wait(page, lambda: app.locator('.widget-dropdown select').nth(1).evaluate('s => s.selectedOptions[0].textContent') == 'large.png') # a message of its own
     turned = Image.Exif()
     turned[274] = 6 # a telephone held upright
     phone = tmp_path/'phone.jpg'
