@@ -344,7 +344,7 @@ def test_floors_admit_colab():
     from packaging.requirements import Requirement
     colab = dict(torch='2.11.0', torchvision='0.26.0', fastai='2.8.8', fastcore='2.2.12', fasttransform='0.0.2', numpy='2.1.3', pandas='2.2.3',
                  matplotlib='3.10.0', pillow='11.3.0', ipywidgets='7.7.1', timm='1.0.28', anywidget='0.9.21',
-                 safetensors='0.6.2', huggingface_hub='0.36.0', ipython='7.34.0', traitlets='5.7.1', platformdirs='4.5.0', filelock='3.20.0', pyyaml='6.0.3')
+                 safetensors='0.6.2', huggingface_hub='0.36.0', ipython='7.34.0', traitlets='5.7.1', platformdirs='4.5.0', filelock='3.20.0', pyyaml='6.0.3', scipy='1.16.3') # scipy: freeze of 2026-06
     ini = ConfigParser(delimiters=['='])
     ini.read(ROOT/'settings.ini')
     reqs = [Requirement(r) for r in ini['DEFAULT']['requirements'].split()]

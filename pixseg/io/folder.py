@@ -28,7 +28,7 @@ from .encoding import decide_code, look_at_mask
 from .files import atomic, IMAGE_TYPES, read_json, tell
 from .forms import find_annotations
 from .images import as_image, BadImage, count_pages, decide_photos, grey_values, open_mask
-from .layout import find_layout, is_packed, Layout, say_no_masks
+from .layout import ANNOTATION_TYPES, find_layout, is_packed, Layout, say_no_masks
 from .names import find_names, names_for, read_names
 from .reading import ClassNames, DataSet, mask_files, Pair, Reading
 from .shards import find_shards
@@ -307,7 +307,7 @@ _drawn = re.compile('"(segmentation|points|polygons?|shapes|regions|rle|counts)"
 
 def _also_annotated(root, layout, most=8):
     "A note on annotation files that speak of photographs whose masks are used."
-    files = [p for p in layout.texts if p.suffix.lower() in ('.json', '.xml', '.csv') and p.stat().st_size < 2**25]
+    files = [p for p in layout.texts if p.suffix.lower() in ANNOTATION_TYPES and p.stat().st_size < 2**25]
     shown = {img.name for rows in layout.splits.values() for _,img,_ in rows}
     own = {Path(o).stem for o in shown}
     for p in [p for p in files if p.stem not in own][:most]:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from .annotations import (Found, Photos, Tree, read_cvat, read_coco, read_darwin, read_labelme, read_panoptic, read_runs, read_studio, read_supervisely, read_via, read_voc,
                                    read_yolo, split_of)
+from .exports import read_exports
 from .files import IMAGE_TYPES
 from .images import BadImage
 from .reading import ClassNames, Problem
@@ -144,7 +145,7 @@ def find_annotations(
     "What the annotation files of a folder say. Raises `PixsegError` for boxes, broken files, or two forms at once."
     tree = Tree(root)
     photos,found,refused = Photos(root, photos, [p for p in tree.paths if p.parent not in segments]),[],[]
-    for read in (read_coco, read_panoptic, read_labelme, read_cvat, read_via, read_studio, read_supervisely, read_darwin, read_voc, read_yolo, read_runs):
+    for read in (read_coco, read_panoptic, read_labelme, read_cvat, read_via, read_studio, read_supervisely, read_darwin, read_exports, read_voc, read_yolo, read_runs):
         try: found.append(read(tree, photos))
         except PixsegError as e: refused.append(e)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as e: # a file that only resembles its form
