@@ -1,4 +1,5 @@
 "Layouts and files of names: the arrangements in which data sets are delivered, and what is refused."
+import itertools
 import json
 import os
 import unicodedata
@@ -858,3 +859,63 @@ def test_many_frames_are_no_copies():
 def test_numbered_masks_may_be_classes(tmp_path):
     with pytest.raises(PixsegError, match='a0_1.png and masks/a0_2.png.*put them into folders for each, under the name a0'):
         open_folder(folder(tmp_path, {f: kind for i in range(2) for f, kind in ((f'images/a{i}.jpg', 'photo'), (f'masks/a{i}_1.png', 'mask'), (f'masks/a{i}_2.png', 'mask'))}))
+
+
+def ids_of(root):
+    "Name of a pair -> ids in its mask from left to right, and the names of the classes."
+    data = open_folder(root)
+    table = np.arange(256, dtype=np.uint8)
+    row = lambda p: [k for k, _ in itertools.groupby(read_pair(p, table)[1][20].tolist())]
+    return {p.name: row(p) for ps in data.splits.values() for p in ps}, data
+
+
+def stripes(path, *values):
+    "A mask of 24x32 with upright stripes."
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.repeat(np.uint8([values]), 24, 0).repeat(32//len(values), 1)).save(path)
+
+
+@pytest.mark.parametrize('photo,mask', [('image.jpg', 'mask.png'), ('img.png', 'label.png'), ('image.tif', 'gt.tif')])
+def test_a_folder_for_each_case(tmp_path, photo, mask):
+    for i in range(4):
+        draw(tmp_path/f'{"val" if i == 3 else "train"}/case{i}/{photo}')
+        stripes(tmp_path/f'{"val" if i == 3 else "train"}/case{i}/{mask}', *((0, 1, 2, 0)[i:]+(0, 1, 2, 0)[:i]))
+    got, data = ids_of(tmp_path)
+    stem = Path(photo).stem
+    assert got == {f'case0/{stem}': [0, 1, 2, 0], f'case1/{stem}': [1, 2, 0], f'case2/{stem}': [2, 0, 1], f'case3/{stem}': [0, 1, 2]}
+    assert [len(ps) for ps in data.splits.values()] == [3, 1] and not data.problems
+
+
+def test_an_ending_of_its_own_for_each_mask(tmp_path):
+    for i, end in enumerate(('0f3a91', 'b2c4d5', '77aa01', '9e8f7a')):
+        draw(tmp_path/f'images/a{i}.jpg')
+        stripes(tmp_path/f'masks/a{i}_{end}.png', *((0, 1, 2, 0) if i % 2 else (2, 1, 0, 0)))
+    got, data = ids_of(tmp_path)
+    assert got == {'a0': [2, 1, 0], 'a1': [0, 1, 2, 0], 'a2': [2, 1, 0], 'a3': [0, 1, 2, 0]} and 'masks are called NAME_*' in data.notes
+    stripes(tmp_path/'masks/a0_123456.png', 0, 1, 2, 0) # which of two?
+    assert len(open_folder(tmp_path).problems) > 0
+    (tmp_path/'masks/a0_123456.png').unlink()
+    for p, end in zip(sorted((tmp_path/'masks').iterdir()), ('cat', 'dog', 'cow', 'hen')): p.rename(p.with_name(f'{p.stem[:2]}_{end}.png'))
+    assert len(open_folder(tmp_path).problems) > 0 # words may be classes
+
+
+def test_zeros_before_numbers(tmp_path):
+    for i in range(1, 13):
+        draw(tmp_path/f'images/{i}.jpg')
+        stripes(tmp_path/f'masks/{i:04}.png', *((0, 1, 2, 0) if i % 2 else (2, 1, 0, 0)))
+    got, data = ids_of(tmp_path)
+    assert got == {str(i): [0, 1, 2, 0] if i % 2 else [2, 1, 0] for i in range(1, 13)}
+    assert 'zeros before numbers do not count: 0001 is a mask of 1' in data.notes
+    draw(tmp_path/'images/01.jpg') # whose mask is 0001?
+    assert len(open_folder(tmp_path).problems) > 0
+
+
+def test_celeb_masks(tmp_path):
+    "A file for each class that a face has, called after the padded number, in folders of many faces."
+    for i in range(6):
+        draw(tmp_path/f'CelebA-HQ-img/{i}.jpg')
+        for k, name in enumerate(('hair', 'l_brow', 'skin')): stripes(tmp_path/f'CelebAMask-HQ-mask-anno/{i//3}/{i:05}_{name}.png', *(255*(j == k) for j in range(4)))
+    stripes(tmp_path/'CelebAMask-HQ-mask-anno/1/00004_hat.png', 0, 0, 0, 255) # one face has it
+    got, data = ids_of(tmp_path)
+    assert data.labels.names == ('background', 'hair', 'hat', 'l_brow', 'skin')
+    assert got == {str(i): [1, 3, 4, 2 if i == 4 else 0] for i in range(6)} and not data.problems

@@ -301,9 +301,10 @@ class _Names(NamedTuple):
     masks:dict # stem of a mask -> (name, affix); `None` for those that are none
     affixes:tuple=() # those of masks that are taken, the best first
     each:tuple=() # affixes that stand for a class each
+    note:str='' # what else was decided
 
-def _cut_names(photos, masks):
-    "Look for the cut that pairs the most photographs."
+def _cut_best(photos, masks):
+    "The cut that pairs the most photographs, and how many these are."
     best,score = None,(-1, 0)
     for heads,tails in _photo_affixes(photos):
         cores = {_core(o, heads, tails) for o in photos}
@@ -311,17 +312,52 @@ def _cut_names(photos, masks):
         counts = Counter(a for _,a in found.values())
         bare = {a:(a[0], re.sub(r'[_\-. ]?\d+$', '', a[1])) for a in counts}
         plain = {a:b for a,b in bare.items() if a != b and counts[b] > counts[a]} # second masks
-        found = {o:(core, plain.get(a, a)) for o,(core,a) in found.items()}
+        hits = found = {o:(core, plain.get(a, a)) for o,(core,a) in found.items()}
         counts = Counter(a for _,a in found.values())
         enough = max(1+(len(cores) > 1), min(len(cores), max(counts.values(), default=0))/2) # of an unknown one
         kept = {a for a,n in counts.items() if _affix_rank(a) < 9 and (_affix_rank(a) != 4 or n >= enough)}
         n = len({core for core,a in found.values() if a in kept})
         found = {o:h if h[1] in kept else None for o,h in found.items() if h[1] in kept or _affix_rank(h[1]) == 9}
         if (n, len(found)) > score:
-            order = tuple(sorted(kept, key=lambda a: (_affix_rank(a), a)))
-            best,score = _Names((heads, tails), found, order),(n, len(found))
+            order,each = tuple(sorted(kept, key=lambda a: (_affix_rank(a), a))),()
+            if rare := _rare_classes(hits, kept): # glasses, beside hair and skin
+                order = each = tuple(sorted(kept | rare))
+                found = {o:h for o,h in hits.items() if h[1] in each}
+            best,score = _Names((heads, tails), found, order, each),(n, len(found))
         if n == len(cores): break
-    return best if score[0] else _cut_words(photos, masks) or best
+    return best,score[0]
+
+def _rare_classes(hits, kept):
+    "Endings that are words, of fewer masks, where those of many stand for a class each; empty if these do not."
+    cores = {a:{core for core,b in hits.values() if b == a} for a in kept}
+    if not _class_affixes(tuple(kept), cores): return set()
+    return {a for _,a in hits.values() if a not in kept and _affix_rank(a) == 4 and re.fullmatch(r'[_\-. ][A-Za-z_]{2,}', ''.join(a))}
+
+def _cut_names(photos, masks):
+    "Look for the cut that pairs the most photographs."
+    best,n = _cut_best(photos, masks)
+    if n == len(photos): return best
+    return _cut_numbers(photos, masks, n) or (best if n else _cut_words(photos, masks) or _cut_endings(photos, masks) or best)
+
+def _unpadded(name): return re.sub(r'\d+', lambda m: str(int(m[0])), name)
+
+def _cut_numbers(photos, masks, n):
+    "The cut where zeros before a number do not count, `1` and `0001`; `None` if it does not pair all photographs, or joins two."
+    ps,ms = {_unpadded(o):o for o in photos},{_unpadded(o):o for o in masks}
+    if len(ps) < len(photos) or len(ms) < len(masks): return None
+    best,m = _cut_best(ps.keys(), ms.keys())
+    if m < len(photos) or any(re.search(r'\d', o) for o in (*best.photos[0], *best.photos[1])): return None
+    core = {_core(k, *best.photos):_core(o, *best.photos) for k,o in ps.items()}
+    masks = {ms[k]:hit and (core[hit[0]], hit[1]) for k,hit in best.masks.items()}
+    one = min((o for o,hit in masks.items() if hit and o != hit[1][0]+hit[0]+hit[1][1]), default=None)
+    return best._replace(masks=masks, note=f"zeros before numbers do not count: {one} is a mask of {masks[one][0]}" if one else '')
+
+def _cut_endings(photos, masks):
+    "The cut where every mask has an ending of its own, `x_0f3a91`; `None` unless each photograph has one mask, and each mask one photograph."
+    found = {o:_around(o, photos, False) for o in masks}
+    own = [hit for hit in found.values() if hit and re.fullmatch(r'[_\-. ](?=.*\d)[\w\-]{4,}', hit[1][1])]
+    if not len({core for core,_ in own}) == len(own) == len(photos) == len(masks): return None
+    return _Names(((), ()), {o:(hit[0], ('', '_*')) for o,hit in found.items()}, (('', '_*'),))
 
 def _cut_words(photos, masks):
     "The cut where a word within the names says which is which, `x_camera_01` and `x_label_01`; `None` if there are no such names."
@@ -330,7 +366,8 @@ def _cut_words(photos, masks):
         for o in stems: of['_'.join(w for w in re.split(r'[_\-. ]', o) if not said(w))].append(o)
         return {k:v[0] for k,v in of.items() if len(v) == 1}
     ps,ms = bare(photos, lambda w: w.lower() == 'camera' or _sure(w).role == 'photo'),bare(masks, lambda w: _sure(w).role == 'mask')
-    both = {ms[k]:(ps[k], ('', '')) for k in ps.keys() & ms.keys()-{''}}
+    alone = len(photos) == len(masks) == 1 # image and mask, in a folder for each
+    both = {ms[k]:(ps[k], ('', '')) for k in ps.keys() & ms.keys() if k or alone}
     return _Names(((), ()), both, (('', ''),)) if both else None
 
 # %% ../../nbs/io/layout.ipynb #b649fb4a
@@ -355,6 +392,7 @@ def _take_affixes(root, names, notes, file_of):
     "Settle which endings count, and which of the masks are passed over."
     cores = {a:{hit[0] for hit in names.masks.values() if hit and hit[1] == a} for a in names.affixes}
     if n := sum(hit is None for hit in names.masks.values()): notes.append(f"{n} masks passed over, for they number objects, not classes")
+    notes += [names.note]*bool(names.note)
     if names.each or _class_affixes(names.affixes, cores): return names._replace(each=names.affixes)
     taken,covered,say = [],set(),lambda a: f"{a[0]}NAME{a[1]}"
     for a in names.affixes:
@@ -413,7 +451,7 @@ def _readings(photos, masks, wild, near):
         own = all(f.rest for f in masks) and len({(f.kind, f.rest[k]) for f in masks}) == max(len({f.kind for f in masks}), len(kinds))
         if len(kinds) > 1 and (own if each else all(f.rest for f in masks)):
             yield k,plain,lambda f, rest=rest: (where(f), f.rest[rest], f.core)
-    if not each: yield 'flat',lambda f: (where(f), f.core),lambda f: (where(f), f.core)
+    yield 'flat',lambda f: (where(f), f.core),lambda f: (where(f), f.core)
 
 # %% ../../nbs/io/layout.ipynb #9eab744b
 def _pair_up(photos, masks, wild, below, near):
@@ -427,7 +465,7 @@ def _pair_up(photos, masks, wild, below, near):
         if isinstance(how, int):
             if not any(len(o) > 1 for o in ms.values()): continue
             ms = {k:[f._replace(kind=f.kind or f.rest[how]) for f in o] for k,o in ms.items()}
-        elif how == 'flat' and any(len(o) > 1 for o in (*ps.values(), *ms.values())): continue
+        elif how == 'flat' and any(len({f.kind for f in o}) < len(o) for o in (*ps.values(), *ms.values())): continue
         n = len(ps.keys() & ms.keys())
         if n > score: best,score = (how, ps, ms),n
         if n == len(ps): break
@@ -488,7 +526,7 @@ def _items(root, photos, masks, wild, below, near, notes):
         notes.append("a photograph has many masks in its folder: taken for one object each, all of one class")
     elif not n and not near: _refuse_twice(root, photos, masks)
     kinds = sorted({'/'.join(f.rest) for f in masks})
-    if how == 'flat' and below and len(kinds) > 1 and len({f.rest for f in photos}) == 1: raise PixsegError(_may_be_classes(root, *(o+'/' for o in kinds[:2])))
+    if how == 'flat' and below and len(kinds) > 1 and not any(f.kind for f in masks) and len({f.rest for f in photos}) == 1: raise PixsegError(_may_be_classes(root, *(o+'/' for o in kinds[:2])))
     if how != 'objects' and (moved := _fold(ps, ms)): notes.append(f"{moved} mask{'s'*(moved > 1)} matched without regard to capitals")
     elif how == 'flat': notes.append("masks are matched by file name, whatever folder the photograph lies in")
     items = []
@@ -508,6 +546,8 @@ _second = re.compile(r'[_\-. ]?\d+') # behind the name of a second mask
 
 def _apart(stems):
     "Which of some stems are masks'."
+    roles = {o:_sure(o).role for o in stems} # image.png and mask.png, in a folder for each
+    if {*roles.values()} == {'photo', 'mask'}: return {o for o,r in roles.items() if r == 'mask'}
     for heads,tails in _photo_affixes(stems):
         cores = {}
         for o in stems: cores.setdefault(_core(o, heads, tails), o)
