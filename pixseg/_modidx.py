@@ -1493,6 +1493,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'pixseg.io.layout._beside': ('io/layout.html#_beside', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._by_look': ('io/layout.html#_by_look', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._camera': ('io/layout.html#_camera', 'pixseg/io/layout.py'),
+                                  'pixseg.io.layout._case': ('io/layout.html#_case', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._cells': ('io/layout.html#_cells', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._class_affixes': ('io/layout.html#_class_affixes', 'pixseg/io/layout.py'),
                                   'pixseg.io.layout._colored': ('io/layout.html#_colored', 'pixseg/io/layout.py'),

@@ -886,6 +886,16 @@ def test_a_folder_for_each_case(tmp_path, photo, mask):
     assert [len(ps) for ps in data.splits.values()] == [3, 1] and not data.problems
 
 
+def test_other_images_in_the_folder_of_a_case(tmp_path):
+    for i in range(3):
+        for o in ('t1.png', 'overlay.png'): draw(tmp_path/f'case{i}/{o}')
+        stripes(tmp_path/f'case{i}/seg.png', 0, 1, 2, 0)
+    got, data = ids_of(tmp_path)
+    assert got == {f'case{i}/t1': [0, 1, 2, 0] for i in range(3)} and 't1 is the photograph and seg its mask, in a folder for each; overlay passed over' in data.notes
+    for i in range(3): draw(tmp_path/f'case{i}/t2.png') # which of two?
+    with pytest.raises(PixsegError, match='no masks'): open_folder(tmp_path)
+
+
 def test_an_ending_of_its_own_for_each_mask(tmp_path):
     for i, end in enumerate(('0f3a91', 'b2c4d5', '77aa01', '9e8f7a')):
         draw(tmp_path/f'images/a{i}.jpg')

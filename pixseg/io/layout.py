@@ -367,7 +367,8 @@ def _cut_words(photos, masks):
         return {k:v[0] for k,v in of.items() if len(v) == 1}
     ps,ms = bare(photos, lambda w: w.lower() == 'camera' or _sure(w).role == 'photo'),bare(masks, lambda w: _sure(w).role == 'mask')
     alone = len(photos) == len(masks) == 1 # image and mask, in a folder for each
-    both = {ms[k]:(ps[k], ('', '')) for k in ps.keys() & ms.keys() if k or alone}
+    if alone and _sure(*masks).role == 'mask': ps,ms = dict.fromkeys(['_'], *photos),dict.fromkeys(['_'], *masks)
+    both = {ms[k]:(ps[k], ('', '')) for k in ps.keys() & ms.keys()-{''}}
     return _Names(((), ()), both, (('', ''),)) if both else None
 
 # %% ../../nbs/io/layout.ipynb #b649fb4a
@@ -546,8 +547,6 @@ _second = re.compile(r'[_\-. ]?\d+') # behind the name of a second mask
 
 def _apart(stems):
     "Which of some stems are masks'."
-    roles = {o:_sure(o).role for o in stems} # image.png and mask.png, in a folder for each
-    if {*roles.values()} == {'photo', 'mask'}: return {o for o,r in roles.items() if r == 'mask'}
     for heads,tails in _photo_affixes(stems):
         cores = {}
         for o in stems: cores.setdefault(_core(o, heads, tails), o)
@@ -577,9 +576,24 @@ def _colors_of(root, places):
             with Image.open(Path(root, f)) as im: yield len(im.getcolors(255) or range(256))
         except (OSError, ValueError): yield 256
 
-def _divide(root, places):
+def _case(places):
+    "What photograph and mask are called where each has a folder of its own, and what else is in all of them; `None` if they have not."
+    inside = {frozenset(os.path.splitext(o)[0] for o in p.folder.images) for p in places if p.folder.images}
+    if len(inside) != 1: return None
+    (stems,) = inside
+    said = {o:_meaning(o) for o in stems}
+    masks = [o for o,m in said.items() if m.role == 'mask' and m.sure and m.rank < 2]
+    others = [o for o,m in said.items() if m.role != 'mask']
+    photos = [o for o in others if said[o].role == 'photo' and said[o].sure] or [o for o in others if said[o].role != 'extra' and not _colored(o)]
+    return (photos[0], masks[0], sorted(stems-{photos[0], masks[0]})) if len(photos) == len(masks) == 1 else None
+
+def _divide(root, places, notes):
     "Folders with photographs and masks as folders of photographs and folders of masks; `None` if there are no masks."
     nfc = lambda name: unicodedata.normalize('NFC', os.path.splitext(name)[0])
+    if case := _case(places):
+        only = lambda p,stem: p._replace(folder=p.folder._replace(images=[o for o in p.folder.images if os.path.splitext(o)[0] == stem]))
+        notes.append(f"{case[0]} is the photograph and {case[1]} its mask, in a folder for each"+f"; {', '.join(case[2])} passed over"*bool(case[2]))
+        return [only(p, case[0]) for p in places],[only(p, case[1])._replace(role='mask') for p in places]
     twins = _twins(places)
     masks = set() if twins else _apart({nfc(o) for p in places for o in p.folder.images})
     mine = lambda name: not name.lower().endswith(('.jpg', '.jpeg')) if twins else nfc(name) in masks
@@ -977,7 +991,7 @@ def _read(root, folders, texts, loose):
         for s in apart if not wild else (): found[0].pairs.setdefault(s or 'train', [])
         used,form = [*ps, *ms],_form(ps, ms)
     rest = [p for s in photos if s not in apart for p in photos[s]]
-    if rest and any(p.folder.images for p in rest) and (both := _divide(root, rest)):
+    if rest and any(p.folder.images for p in rest) and (both := _divide(root, rest, notes)):
         full = {p.split for p in both[1] if p.folder.images}
         both = [[p for p in o if p.split in full] for o in both]
         more = []
