@@ -1806,6 +1806,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'pixseg.io.shards._clear': ('io/shards.html#_clear', 'pixseg/io/shards.py'),
                                   'pixseg.io.shards._digest': ('io/shards.html#_digest', 'pixseg/io/shards.py'),
                                   'pixseg.io.shards._fill': ('io/shards.html#_fill', 'pixseg/io/shards.py'),
+                                  'pixseg.io.shards._fits': ('io/shards.html#_fits', 'pixseg/io/shards.py'),
                                   'pixseg.io.shards._most_open': ('io/shards.html#_most_open', 'pixseg/io/shards.py'),
                                   'pixseg.io.shards._one': ('io/shards.html#_one', 'pixseg/io/shards.py'),
                                   'pixseg.io.shards._opened': ('io/shards.html#_opened', 'pixseg/io/shards.py'),

@@ -1,4 +1,5 @@
 "Shards: a writer and a training that are killed, two processes, and all that a tar file can have wrong."
+import errno
 import hashlib
 import io
 import json
@@ -23,10 +24,10 @@ from pixseg.io.files import PixsegWarning
 from pixseg.io.folder import find_labels, find_pairs, open_folder
 from pixseg.io.pairs import read_pair
 from pixseg.io.reading import DataSet
-from pixseg.io.shards import _opened, find_shards, index_file, Shard
+from pixseg.io.shards import _opened, find_shards, index_file, Shard, write_shards
 from pixseg.io.split import MixedData, read_split, StreamData
 from pixseg.io.streets import draw_shards, draw_streets
-from pixseg.labels import PixsegError
+from pixseg.labels import CAMVID, PixsegError
 from pixseg.loader import SegDL
 from pixseg.run.train import read_csv, train_run
 
@@ -345,3 +346,89 @@ def test_streets_that_no_memory_holds(tmp_path):
         draw_shards(tmp_path/'s', size=(100_000, 100_000))
     with pytest.raises(PixsegError, match='train is 400000: a seed has 333333 scenes'): draw_shards(tmp_path/'s', train=400_000)
     assert not (tmp_path/'s').exists()
+
+
+@pytest.mark.parametrize('how', ['lost', 'cut', 'index'])
+def test_a_lost_shard_is_written_again_and_no_other(tmp_path, how):
+    root = draw_streets(tmp_path/'streets', train=12, val=2, test=1, size=(48, 64), seed=0)
+    out = convert_data(root, tmp_path/'shards', 'shards', shard_mb=.03)
+    before = {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in out.glob('*.tar')}
+    assert len(before) > 3
+    tar = out/'train-000001.tar'
+    if how == 'lost': tar.unlink()
+    elif how == 'cut': tar.write_bytes(tar.read_bytes()[:-1024])
+    else: tar.with_suffix('.index.json').unlink()
+    with pytest.raises(PixsegError): open_folder(out)
+    convert_data(root, out, 'shards', shard_mb=.03)
+    after = {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in out.glob('*.tar')}
+    assert {k: v[0] for k, v in before.items()} == {k: v[0] for k, v in after.items()}
+    assert {k for k in before if before[k][1] != after[k][1]} == {tar.name}
+    open_folder(out)
+
+
+def small_shards(out, c, state):
+    "Four pairs for train and val, masks of class `c`."
+    def png(a):
+        b = io.BytesIO()
+        Image.fromarray(a).save(b, 'PNG')
+        return b.getvalue()
+    make = lambda split, i: ('.png', png(np.full((8, 8, 3), i, np.uint8)), png(np.full((8, 8), c, np.uint8)), (8, 8))
+    return write_shards(out, {k: [(f'{k}{i}', [i, state]) for i in range(4)] for k in ('train', 'val')}, make, CAMVID)
+
+
+def test_an_index_of_other_masks_is_no_index_of_this_shard(tmp_path):
+    "Masks were corrected, and of the new conversion the index was copied, but not the shard: names and lengths are the same."
+    old, new = small_shards(tmp_path/'old', 5, 0), small_shards(tmp_path/'new', 6, 1)
+    table = CAMVID.table(CAMVID)
+    assert {int(read_pair(p, table)[1].max()) for p in open_folder(new).splits['train']} == {6}
+    shutil.copy(old/'train-000000.tar', new/'train-000000.tar')
+    with pytest.raises(PixsegError, match='copy both again'): read_pair(open_folder(new).splits['train'][0], table)
+
+
+def test_names_longer_in_bytes_than_in_letters(tmp_path):
+    root = draw_streets(tmp_path/'streets', train=3, val=1, test=1, size=(48, 64), seed=0)
+    for k in ('train', 'trainannot'): (root/k/'S0000_0000.png').rename(root/k/('я'*47+'.png'))
+    out = convert_data(root, tmp_path/'shards', 'shards')
+    table = CAMVID.table(CAMVID)
+    assert [read_pair(p, table)[0].shape for p in open_folder(out).splits['train']] == [(48, 64, 3)]*3
+
+
+def test_a_server_that_was_started_anew(tmp_path, monkeypatch):
+    out = small_shards(tmp_path/'out', 5, 0)
+    pair, read, tries = open_folder(out).splits['train'][0], os.pread, []
+    def stale(*args):
+        tries.append(args)
+        if len(tries) == 1: raise OSError(errno.ESTALE, 'Stale file handle')
+        return read(*args)
+    monkeypatch.setattr(os, 'pread', stale)
+    assert read_pair(pair, CAMVID.table(CAMVID))[1].max() == 5 and len(tries) > 1
+    monkeypatch.setattr(os, 'pread', lambda *args: (_ for _ in ()).throw(OSError(errno.EIO, 'Input/output error')))
+    monkeypatch.setattr('time.sleep', lambda s: None)
+    with pytest.raises(PixsegError, match='cannot be read'): read_pair(pair, CAMVID.table(CAMVID))
+
+
+def test_a_tar_made_on_a_mac(tmp_path):
+    out = small_shards(tmp_path/'out', 5, 0)
+    with tarfile.open(tmp_path/'mac-0.tar', 'w') as to, tarfile.open(out/'train-000000.tar') as of:
+        for m in of.getmembers():
+            own = tarfile.TarInfo('./._'+m.name)
+            own.size = 4
+            to.addfile(own, io.BytesIO(b'abcd'))
+            to.addfile(m, of.extractfile(m))
+    data = tmp_path/'data'
+    data.mkdir()
+    (tmp_path/'mac-0.tar').rename(data/'mac-0.tar')
+    shutil.copy(out/'codes.txt', data)
+    assert sum(map(len, open_folder(data).splits.values())) == 4
+
+
+def test_what_was_begun_with_larger_photographs_is_removed(tmp_path):
+    "Killed between a shard and its index; then fewer shards are enough."
+    rows = [(f's{i}', [i]) for i in range(8)]
+    make = lambda size: lambda split, i: ('.png', b'0'*size, b'0', (8, 8))
+    out = tmp_path/'out'
+    write_shards(out, {'train': rows}, make(20000), CAMVID, shard_mb=.03)
+    (out/'shards.json').write_text(json.dumps(dict(json.loads((out/'shards.json').read_text()), done=False, shards={})))
+    (out/'train-000003.index.json').unlink()
+    write_shards(out, {'train': [(n, [*s, 1]) for n, s in rows]}, make(5000), CAMVID, shard_mb=.03)
+    assert sorted(p.name for p in out.glob('*.tar')) == ['train-000000.tar', 'train-000001.tar']

@@ -60,7 +60,7 @@ def free_place(
     if root is not None and place.is_relative_to(Path(root).resolve()):
         raise PixsegError(f"{out} lies in the data folder {root}, and would be taken for a part of it: choose a folder beside it")
     if place.exists() and not place.is_dir(): raise PixsegError(f"{out} is a file: choose the name of a new folder")
-    if place.is_dir() and any(place.iterdir()):
+    if place.is_dir() and any(p.name[0] != '.' for p in place.iterdir()): # a system's own, .DS_Store
         raise PixsegError(f"{out} is not empty, and nothing is overwritten: choose a new folder, or empty it")
     return place
 

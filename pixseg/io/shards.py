@@ -9,9 +9,11 @@ __all__ = ['Shard', 'Member', 'in_shard', 'read_members', 'photo_and_mask', 'ind
 # %% ../../nbs/io/shards.ipynb #5f4f9be8
 import io
 import json
+import math
 import os
 import re
 import tarfile
+import time
 from collections import Counter
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, ExitStack
@@ -62,19 +64,24 @@ class Shard:
         path:str|Path, # a tar file
     ):
         stat = os.stat(path)
-        self.path,self.bytes,self.changed = str(path),stat.st_size,stat.st_mtime_ns
+        self.path,self.bytes,self.changed,self.stamp = str(path),stat.st_size,stat.st_mtime_ns,'' # the last: what its headers say in common, from its index
 
     def read(self,
         start:int, # first byte
         n:int, # how many
     )->bytes:
         "Some bytes, in one request where the system gives all at once; raises `BadImage`."
-        parts,end = [],start+n
-        try:
-            while start < end and (part := _read(self, start, end-start)): # mounted buckets give less than they were asked for
-                parts.append(part)
-                start += len(part)
-        except OSError as e: raise BadImage(self.path, f"cannot be read ({e.strerror})", "check the disk that it lies on") from None
+        parts,end,pauses = [],start+n,[.1, 1.]
+        while start < end:
+            try: part = _read(self, start, end-start)
+            except OSError as e: # a server that was started anew wants files to be opened anew
+                if not pauses or not hasattr(os, 'pread'): raise BadImage(self.path, f"cannot be read ({e.strerror})", "check the disk that it lies on") from None
+                _opened.cache_clear()
+                time.sleep(pauses.pop(0))
+                continue
+            if not part: break
+            parts.append(part) # mounted buckets give less than they were asked for
+            start += len(part)
         if start < end: raise BadImage(self.path, "is shorter than it was", "do not write into shards that are learned from")
         return b''.join(parts)
 
@@ -116,8 +123,8 @@ def _checked(m, data):
     "The bytes behind a file's header, which must be its own."
     try: head = tarfile.TarInfo.frombuf(bytes(data[:512]), 'utf-8', 'surrogateescape')
     except tarfile.HeaderError: head = tarfile.TarInfo()
-    same = _plain(head.name) in (m.name, m.name.encode('ascii', 'replace').decode()) or len(m.name) > 99 # some formats keep other names elsewhere
-    if same and head.size == m.size: return data[512:]
+    same = _plain(head.name) in (m.name, m.name.encode('ascii', 'replace').decode()) or len(os.fsencode(m.name)) > 99 # some formats keep other names elsewhere
+    if same and head.size == m.size and m.shard.stamp in ('', head.uname): return data[512:]
     raise BadImage(m.shard.path, f"does not have {m.name} where its index says", "the two do not belong together: copy both again")
 
 def _plain(name): return name.removeprefix('./')
@@ -151,7 +158,7 @@ def scan_shard(
     found:dict = {}
     try:
         with tarfile.open(shard.path, 'r:') as tar:
-            members = [m for m in tar.getmembers() if m.isreg()]
+            members = [m for m in tar.getmembers() if m.isreg() and not m.name.rpartition('/')[2].startswith('._')] # a Mac's own
             left = range(tar.offset, shard.bytes, 2**20) # nothing but zeros is there
             if shard.bytes-tar.offset < 512: raise tarfile.ReadError('its end is missing')
             if any(shard.read(at, min(2**20, shard.bytes-at)).strip(b'\0') for at in left): raise tarfile.ReadError('something follows its end')
@@ -171,9 +178,10 @@ def read_index(
     try:
         o = read_json(file)
         n,rows = o['bytes'],o['samples']
-        fine = all(0 < start and start+size <= n for _,_,*parts in rows for _,start,size in parts)
+        fine = o['pixseg'] == 1 and all(512 <= start and 0 <= size <= n-start for _,_,*parts in rows for _,start,size in parts)
     except (OSError, ValueError, LookupError, TypeError): fine = False
     if not fine: raise BadImage(file, "is no index that pixseg has written, or a part of one", "copy it again, or write the shards again")
+    shard.stamp = str(o.get('stamp', ''))
     if n != shard.bytes: raise BadImage(shard.path, f"has {shard.bytes} bytes, but {n} when {file.name} was written", "copy both again, or write the shards again")
     return o
 
@@ -282,10 +290,10 @@ def find_shards(
     return out
 
 # %% ../../nbs/io/shards.ipynb #954b417f
-def _add(tar, name, data):
+def _add(tar, name, data, stamp=''):
     "Add a file to a tar file; its first byte and length."
     info = tarfile.TarInfo(name)
-    info.size = len(data)
+    info.size,info.uname = len(data),stamp
     tar.addfile(info, io.BytesIO(data))
     return [tar.offset-(-(-len(data)//512)*512), len(data)]
 
@@ -293,24 +301,30 @@ def _digest(o): return blake2b(json.dumps(o).encode('utf-8', 'surrogateescape'),
 
 def _source(rows): return _digest([state for _,state in rows])
 
-def _fill(path, rows, samples, limit):
+def _fill(path, rows, samples, limit, stamp):
     "Write the next shard and its index, each whole or not at all. How many of the rows it holds."
     said = []
     with atomic(path, lasting=True) as part:
         with tarfile.open(part, 'w', format=tarfile.GNU_FORMAT) as tar:
             for (name,_),(_,(end,photo,mask,shape)) in zip(rows, samples):
-                where = [[o, *_add(tar, name+o, data)] for o,data in ((end, photo), ('.mask.png', mask))]
+                where = [[o, *_add(tar, name+o, data, stamp)] for o,data in ((end, photo), ('.mask.png', mask))]
                 said.append([name, list(shape), *where])
                 if tar.offset >= limit: break
         n = part.stat().st_size
     with atomic(index_file(path), lasting=True) as part:
-        part.write_text(json.dumps(dict(pixseg=1, bytes=n, source=_source(rows[:len(said)]), samples=said)), encoding='utf-8')
+        part.write_text(json.dumps(dict(pixseg=1, bytes=n, stamp=stamp, source=_source(rows[:len(said)]), samples=said)), encoding='utf-8')
     return len(said)
 
 # %% ../../nbs/io/shards.ipynb #1d66e867
+def _fits(path, n, source):
+    "Whether a shard is there, whole, and holds what the note says."
+    try: o = read_index(Shard(path))
+    except (BadImage, OSError): return False
+    return len(o['samples']) == n and o.get('source') == source
+
 @contextmanager
 def _place(out, source, state):
-    "A folder for shards, new or begun with the same data in the same state; yields whether there is anything to do."
+    "A folder for shards, new or begun with the same data in the same state; yields what is known of its shards, `None` if all are there."
     if out.exists() and not out.is_dir(): raise PixsegError(f"{out} is a file: choose the name of a new folder")
     out.mkdir(parents=True, exist_ok=True)
     lock,begun = FileLock(out/'.lock'),(out/'.lock').exists()
@@ -318,13 +332,14 @@ def _place(out, source, state):
     except Timeout: raise PixsegError(f"another process is writing shards into {out}: wait until it has ended, or choose another folder") from None
     except (NotImplementedError, OSError): pass # a disk without locks
     try:
-        note,there = shard_note(out),[p for p in out.iterdir() if p.name != '.lock' and not p.name.endswith('.part')]
+        note,there = shard_note(out),[p for p in out.iterdir() if p.name[0] != '.' and not p.name.endswith('.part')]
         if note is None and there: raise PixsegError(f"{out} is not empty, and nothing is overwritten: choose a new folder, or empty it")
         if note and (note['source'] != source or note['done'] and note['done'] != state):
             raise PixsegError(f"{out} holds shards of other data, or of the same in another state or size: choose a new folder, or delete this one")
         begun = True
         if lock.is_locked: sweep(out, 0)
-        yield not (note and note['done'])
+        known = note['shards'] if note else {}
+        yield None if note and note['done'] and all(_fits(out/name, *of) for name,of in known.items()) else known
     finally:
         if lock.is_locked and not begun: (out/'.lock').unlink(missing_ok=True) # of a folder that is left alone nothing is changed
         lock.release()
@@ -355,9 +370,9 @@ def write_shards(
     out,done,shards,total = Path(out).expanduser().resolve(),0,{},sum(map(len, splits.values()))
     source = _digest([[(k, [name for name,_ in rows]) for k,rows in splits.items()], labels.names, labels.void, shard_mb])
     state = _digest(list(splits.values()))
-    with _place(out, source, state) as todo, ExitStack() as stack:
-        if not todo: return out
-        _say(out, source)
+    with _place(out, source, state) as known, ExitStack() as stack:
+        if known is None: return out
+        _say(out, source, **known)
         write_codes(labels, out/'codes.txt')
         pool = pool or stack.enter_context(ThreadPoolExecutor())
         for split,rows in splits.items():
@@ -365,22 +380,24 @@ def write_shards(
             while at < len(rows):
                 path = out/f'{split}-{k:06d}.tar'
                 n = 0 if more else _written(path, rows[at:])
-                if not n:
+                lost,of = known.get(path.name, (0, ''))
+                if not n and not more and lost and of == _source(rows[at:at+lost]): # it alone
+                    n = _fill(path, rows[at:at+lost], _told(ahead(pool, partial(make, split), range(at, at+lost), 16), progress, done, total), math.inf, state)
+                elif not n:
                     more = more or ahead(pool, partial(make, split), range(at, len(rows)), 16)
-                    n = _fill(path, rows[at:], _told(more, progress, done, total), shard_mb*1e6)
+                    n = _fill(path, rows[at:], _told(more, progress, done, total), shard_mb*1e6, state)
                 shards[path.name] = n,_source(rows[at:at+n])
                 at,done,k = at+n,done+n,k+1
-        _clear(out, shards)
+        _clear(out, splits, shards)
         _say(out, source, state, **shards)
     return out
 
-def _clear(out, shards):
+def _clear(out, splits, shards):
     "Remove what was begun when the photographs were others, and more."
-    for index in out.glob('*.index.json'):
-        tar = out/index.name.replace('.index.json', '.tar')
-        if re.fullmatch(r'.+-[0-9]{6}\.tar', tar.name) and tar.name not in shards:
-            tar.unlink(missing_ok=True)
-            index.unlink() # last: what is interrupted here is found again
+    own = re.compile(f"({'|'.join(map(re.escape, splits))})-[0-9]{{6}}")
+    for name in sorted({p.name.split('.')[0] for p in (*out.glob('*.tar'), *out.glob('*.index.json'))}):
+        if own.fullmatch(name) and f'{name}.tar' not in shards:
+            for end in ('.tar', '.index.json'): (out/(name+end)).unlink(missing_ok=True)
 
 def _told(samples, progress, done, total):
     for i,o in enumerate(samples, done+1):

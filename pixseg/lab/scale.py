@@ -60,8 +60,8 @@ def plan(
     area = job.window[0]*job.window[1]
     each = min(each, int(.9*gpu.holds/(step.held*area)))
     if each < 1: raise PixsegError(f"a window of {job.window[0]}x{job.window[1]} does not fit into {gpu.holds/1e9:.0f} GB: take smaller ones")
-    batch = min(each*n, job.batch)
-    if n < 1 or batch%n or not batch: raise PixsegError(f"{n} GPUs cannot share a batch of {job.batch}: take fewer, or a larger batch")
+    batch = min(each*n, job.batch)//max(n, 1)*n # as many for each
+    if n < 1 or not batch: raise PixsegError(f"{n} GPUs cannot share a batch of {job.batch}: take fewer, or a larger batch")
     pixels = batch/n*area
     limits = {'arithmetic':step.slower*pixels*step.flops/gpu.flops, 'memory':step.slower*pixels*step.traffic/gpu.memory, 'starting':step.operations*gpu.start,
               'decoding':decode*batch/n/min(gpu.cores, 64)} # `reading_threads` of io/files: no more than 64
