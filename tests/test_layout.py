@@ -929,3 +929,17 @@ def test_celeb_masks(tmp_path):
     got, data = ids_of(tmp_path)
     assert data.labels.names == ('background', 'hair', 'hat', 'l_brow', 'skin')
     assert got == {str(i): [1, 3, 4, 2 if i == 4 else 0] for i in range(6)} and not data.problems
+
+
+def test_a_case_without_its_mask_is_a_problem(tmp_path):
+    "One folder that lacks something is named, and the others are read."
+    for i in range(5):
+        draw(tmp_path/f'case{i}/image.jpg')
+        stripes(tmp_path/f'case{i}/mask.png', *((0, 1, 2, 0) if i else (2, 1, 0, 0)))
+    (tmp_path/'case2/mask.png').unlink()
+    (tmp_path/'case3/image.jpg').unlink()
+    got, data = ids_of(tmp_path)
+    assert got == {'case0/image': [2, 1, 0], 'case1/image': [0, 1, 2, 0], 'case4/image': [0, 1, 2, 0]}
+    assert {p.file: p.what for p in data.problems} == {'case2/image.jpg': 'has no mask case2/mask.png', 'case3/mask.png': 'is a mask without a photograph'}
+    (tmp_path/'case1/mask.png').rename(tmp_path/'case1/t2.png') # none of the others has it
+    with pytest.raises(PixsegError, match='no masks'): open_folder(tmp_path)
