@@ -1365,6 +1365,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'pixseg.io.folder._also_annotated': ('io/folder.html#_also_annotated', 'pixseg/io/folder.py'),
                                   'pixseg.io.folder._blocks': ('io/folder.html#_blocks', 'pixseg/io/folder.py'),
                                   'pixseg.io.folder._camvid_names': ('io/folder.html#_camvid_names', 'pixseg/io/folder.py'),
+                                  'pixseg.io.folder._celeb_names': ('io/folder.html#_celeb_names', 'pixseg/io/folder.py'),
                                   'pixseg.io.folder._copies': ('io/folder.html#_copies', 'pixseg/io/folder.py'),
                                   'pixseg.io.folder._decide': ('io/folder.html#_decide', 'pixseg/io/folder.py'),
                                   'pixseg.io.folder._drawn_labels': ('io/folder.html#_drawn_labels', 'pixseg/io/folder.py'),

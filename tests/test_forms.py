@@ -1006,3 +1006,84 @@ def test_shares_in_a_part_of_a_file_are_a_problem(tmp_path):
     assert any('specks, or shares' in o for o in find_annotations(tmp_path).notes)
     coco(area(0, BOX), area(1, [0, 0, 1, 0, 1, 1, 0, 1]))
     assert not find_annotations(tmp_path).problems
+
+
+# Exports of more tools
+
+CAR_RING,ROAD_RING,HOLE_RING = [[4,4],[20,4],[20,20],[4,20]],[[30,6],[50,6],[50,26],[30,26]],[[8,8],[16,8],[16,16],[8,16]]
+SHARE = dict(car=256, road=400) # pixels of each
+share = lambda r: [(a/W, b/H) for a,b in r]
+corner = lambda r: [dict(x=a, y=b) for a,b in r]
+both = lambda f: [f('car', CAR_RING), f('road', ROAD_RING)]
+closed = lambda c,r: dict(category=c, poly2d=[dict(vertices=r, types='L'*len(r), closed=True)])
+labelbox = lambda labels, **row: dict(data_row=row, media_attributes=dict(width=W, height=H), projects=dict(p=dict(labels=[dict(annotations=dict(objects=o)) for o in labels])))
+outlined = lambda c,r: dict(name=c, annotation_kind='ImagePolygon', polygon=corner(r))
+encord = lambda *objects: [dict(data_units=dict(u=dict(data_title='a.jpg', width=W, height=H, labels=dict(objects=list(objects)))))]
+shares = lambda c,r: dict(name=c, shape='polygon', polygon={str(i): p for i,p in enumerate(corner(share(r)))})
+via3 = lambda options, kind, *shapes: dict(project={}, file={'1': dict(fname='a.jpg')}, view={'1': dict(fid_list=['1'])}, attribute={'1': dict(aname='class', type=kind, options=options)},
+                                           metadata={f'1_{i}': dict(vid='1', xy=xy, av={'1': v}) for i,(v,xy) in enumerate(shapes)})
+flat = lambda r: [v for p in r for v in p]
+tissue = lambda c,r: dict(type='Feature', geometry=dict(type='Polygon', coordinates=[r]), properties=dict(objectType='annotation', classification=c))
+EXPORTS = {
+    'BDD100K': [dict(name='a.jpg', labels=both(closed))], 'Scalabel': dict(config={}, frames=[dict(name='a.jpg', labels=both(closed))]),
+    'BDD100K of 2018': dict(name='a', frames=[dict(timestamp=1, objects=[*both(lambda c,r: dict(category=c, poly2d=[[*p, 'L'] for p in r])), dict(category='lane/road curb', poly2d=[[0,0,'L'],[9,0,'C'],[9,9,'C'],[0,9,'L']])])]),
+    'BDD100K, run lengths': [dict(name='a.jpg', labels=[closed('car', CAR_RING), dict(category='road', rle=dict(size=[H,W], counts=[30*H+6, *([20,28]*19), 20, 694]))])],
+    'Cityscapes': dict(imgWidth=W, imgHeight=H, objects=both(lambda c,r: dict(label=c, polygon=r))),
+    'Labelbox': labelbox([both(outlined)], external_id='a.jpg'), 'Labelbox, its own keys': labelbox([both(outlined)], global_key='a.jpg'), 'Labelbox, from an address': labelbox([both(outlined)], row_data='https://b/a.jpg?token=1'),
+    'Labelbox of 2021': [{'External ID': 'a.jpg', 'Label': dict(objects=both(lambda c,r: dict(title=c, polygon=corner(r), instanceURI='https://a')))}],
+    'Encord': encord(*both(shares)), 'Encord, polygons': encord(*both(lambda c,r: {**shares(c, r), 'polygons': [[flat(share(r))]]})),
+    'Hasty': dict(label_classes=[], images=[dict(image_name='a.jpg', width=W, height=H, labels=both(lambda c,r: dict(class_name=c, polygon=r)))]),
+    'Datumaro': dict(categories=dict(label=dict(labels=[dict(name='road'), dict(name='car')])), items=[dict(id='a', image=dict(path='a.jpg', size=[H,W]), annotations=both(lambda c,r: dict(type='polygon', label_id=int(c == 'car'), points=flat(r))))]),
+    'VIA 3': via3({'0': 'car', 'R': 'road'}, 4, ('0', [7, *flat(CAR_RING)]), ('R', [2, 30, 6, 20, 20])), 'VIA 3, words': via3({}, 1, ('car', [7, *flat(CAR_RING)]), ('road', [7, *flat(ROAD_RING)])),
+    'QuPath': dict(type='FeatureCollection', features=both(lambda c,r: tissue(dict(name=c), r)))}
+
+
+def export_pixels(root, d):
+    "Pixels of each class but what lies behind, after an export was put beside a photograph."
+    photo(root/'a.jpg')
+    put(root/('a.geojson' if isinstance(d, dict) and 'features' in d else 'a.json'), d)
+    a = find_annotations(root)
+    assert not a.problems
+    mask = only(a).draw(SIZE)
+    return {o: int((mask == i).sum()) for i,o in enumerate(a.names.names) if i}, a
+
+
+@pytest.mark.parametrize('tool', EXPORTS)
+def test_an_export_is_read(tmp_path, tool): assert export_pixels(tmp_path, EXPORTS[tool])[0] == SHARE
+
+
+def test_holes_of_exports_stay_holes(tmp_path):
+    "Encord says an outline twice, and only once with its holes; a class of QuPath may stand below another."
+    whole = {**shares('car', CAR_RING), 'polygons': [[flat(share(CAR_RING)), flat(share(HOLE_RING))]]}
+    assert export_pixels(tmp_path/'encord', encord(whole, shares('road', ROAD_RING)))[0] == dict(car=192, road=400)
+    cells = dict(type='FeatureCollection', features=[tissue(dict(name='road'), ROAD_RING), tissue(dict(names=['car', 'old']), CAR_RING)])
+    cells['features'][1]['geometry']['coordinates'] = [CAR_RING, HOLE_RING]
+    assert export_pixels(tmp_path/'qupath', cells)[0] == {'car: old': 192, 'road': 400}
+    whole['polygons'][0][0][0] += .5
+    with pytest.raises(PixsegError, match='two outlines of one thing'): export_pixels(tmp_path/'differ', encord(whole))
+
+
+@pytest.mark.parametrize('d,why', [
+    (labelbox([both(outlined), both(outlined)], external_id='a.jpg'), '2 labels of a.jpg, as of several people: export one'),
+    (labelbox([[outlined('car', CAR_RING), dict(name='road', composite_mask=dict(url='https://a', color_rgb=[1,2,3]))]], external_id='a.jpg'), "masks that lie on Labelbox's server: export outlines"),
+    ([{'External ID': 'a.jpg', 'Label': dict(objects=[dict(title='car', instanceURI='https://a')])}], "masks that lie on Labelbox's server"),
+    (encord(shares('car', CAR_RING), dict(name='road', shape='bitmask', bitmask=dict(rleString='a'))), r"painted with Encord's brush \(road\): export as COCO"),
+    ([dict(data_units=dict(u=dict(data_title='a.jpg', width=W, height=H, labels={'0': dict(objects=[shares('car', CAR_RING)])})))], 'labels by frame of a video'),
+    (via3({'0': 'car', '1': 'road'}, 2, ('0,1', [7, *flat(CAR_RING)])), r'whose class is 0,1, wanted one of its options \(car, road\)'),
+    (via3({'0': 'car'}, 4, ('0', [8, *flat(CAR_RING)])), 'an extreme rectangle or circle'),
+    ([dict(name='a.jpg', labels=[dict(category='car', poly2d=[dict(vertices=CAR_RING, types='LCCC', closed=True)])])], "a curved outline"),
+    (dict(dataset=dict(samples=[dict(uuid='u', labels={})])), 'Segments.ai, whose masks lie on its server: export it as masks or COCO')])
+def test_an_export_that_would_be_read_wrong_is_refused(tmp_path, d, why):
+    with pytest.raises(PixsegError, match=why): export_pixels(tmp_path, d)
+
+
+@pytest.mark.parametrize('d,kinds', [
+    ([dict(name='a.jpg', labels=[dict(category='car', box2d={}), dict(category='lane', poly2d=[dict(vertices=CAR_RING, types='LLLL', closed=False)])])], '2 lane or box'),
+    (labelbox([[dict(name='car', annotation_kind='ImageBoundingBox', bounding_box={})]], external_id='a.jpg'), '1 ImageBoundingBox'),
+    (encord(dict(name='car', shape='bounding_box')), '1 bounding_box'),
+    (dict(label_classes=[], images=[dict(image_name='a.jpg', width=W, height=H, labels=[dict(class_name='car', bbox=[0,0,9,9])])]), '1 box'),
+    (dict(categories=dict(label=dict(labels=[dict(name='car')])), items=[dict(id='a', annotations=[dict(type='bbox', label_id=0)])]), '1 bbox'),
+    (dict(imagePath='a.jpg', shapes=[dict(label='car', shape_type='line', points=[[0,0],[9,9]])]), '1 line')])
+def test_an_export_without_any_outline_is_no_background(tmp_path, d, kinds):
+    "Boxes and lines alone would be photographs with nothing on them."
+    with pytest.raises(PixsegError, match=f'nothing with an outline, only {kinds}: draw outlines'): export_pixels(tmp_path, d)

@@ -927,5 +927,34 @@ def test_celeb_masks(tmp_path):
         for k, name in enumerate(('hair', 'l_brow', 'skin')): stripes(tmp_path/f'CelebAMask-HQ-mask-anno/{i//3}/{i:05}_{name}.png', *(255*(j == k) for j in range(4)))
     stripes(tmp_path/'CelebAMask-HQ-mask-anno/1/00004_hat.png', 0, 0, 0, 255) # one face has it
     got, data = ids_of(tmp_path)
-    assert data.labels.names == ('background', 'hair', 'hat', 'l_brow', 'skin')
-    assert got == {str(i): [1, 3, 4, 2 if i == 4 else 0] for i in range(6)} and not data.problems
+    assert data.labels.names == ('background', 'skin', 'l_brow', 'hair', 'hat')
+    assert got == {str(i): [3, 2, 1, 4 if i == 4 else 0] for i in range(6)} and not data.problems
+
+
+def test_celeb_masks_that_overlap(tmp_path):
+    "Skin lies below all that is in a face, and hair above; the folder's name says so, and codes.txt may say otherwise."
+    def faces(root, where):
+        for i in range(3):
+            draw(root/f'CelebA-HQ-img/{i}.jpg')
+            for name, *on in (('hair', 1, 0, 0, 0), ('l_brow', 0, 1, 0, 0), ('skin', 1, 1, 1, 0)): stripes(root/f'{where}/0/{i:05}_{name}.png', *(255*o for o in on))
+        return root
+    got, data = ids_of(faces(tmp_path/'a', 'CelebAMask-HQ-mask-anno'))
+    assert data.labels.names == ('background', 'skin', 'l_brow', 'hair') and got == {str(i): [3, 2, 1, 0] for i in range(3)}
+    assert "CelebAMask-HQ's authors" in data.line and any('later ones on top: skin, l_brow, hair' in o for o in data.notes)
+    (tmp_path/'a/codes.txt').write_text('background\nskin\nhair\nl_brow\n', encoding='utf-8')
+    assert ids_of(tmp_path/'a')[0] == {str(i): [2, 3, 1, 0] for i in range(3)}
+    assert 'in codes.txt, name what lies inside' in str(open_folder(faces(tmp_path/'b', 'masks')).refusal) # nobody says which is on top
+
+
+def test_a_case_without_its_mask_is_a_problem(tmp_path):
+    "One folder that lacks something is named, and the others are read."
+    for i in range(5):
+        draw(tmp_path/f'case{i}/image.jpg')
+        stripes(tmp_path/f'case{i}/mask.png', *((0, 1, 2, 0) if i else (2, 1, 0, 0)))
+    (tmp_path/'case2/mask.png').unlink()
+    (tmp_path/'case3/image.jpg').unlink()
+    got, data = ids_of(tmp_path)
+    assert got == {'case0/image': [2, 1, 0], 'case1/image': [0, 1, 2, 0], 'case4/image': [0, 1, 2, 0]}
+    assert {p.file: p.what for p in data.problems} == {'case2/image.jpg': 'has no mask case2/mask.png', 'case3/mask.png': 'is a mask without a photograph'}
+    (tmp_path/'case1/mask.png').rename(tmp_path/'case1/t2.png') # none of the others has it
+    with pytest.raises(PixsegError, match='no masks'): open_folder(tmp_path)

@@ -416,8 +416,10 @@ def read_labelme(
     return leave_out(found, left, 'LabelMe')
 
 def leave_out(found, left, what):
-    "The form, with a note on what has no area."
+    "The form, with a note on what has no area. Raises `PixsegError` if nothing has one."
     kinds = ', '.join(f'{n} {k}' for k,n in left.items())
+    if left and not found.faults and not any(e.areas for e in found.entries):
+        raise BadImage(found.entries[0].file, f"has nothing with an outline, only {kinds}", "draw outlines, or export polygons or masks")
     if left: found.notes.append(f"shapes that enclose nothing left out: {kinds}")
     return _name_form(found, what)
 

@@ -40,16 +40,19 @@ def _pairs(points): return [(p['x'], p['y']) for p in points]
 
 # %% ../../nbs/io/exports.ipynb #d1aa0cb4
 def _bdd(file, d):
-    "BDD100K: a list of frames, or one."
-    frames = _dicts(d if isinstance(d, list) else [d])
-    if not any('poly2d' in o for f in frames for o in _dicts(f.get('labels'))): return None
+    "BDD100K: a list of frames, or one, or Scalabel's file around them; the oldest calls labels objects."
+    whole = d if isinstance(d, dict) and isinstance(d.get('frames'), list) else {}
+    frames = [{'name': whole.get('name'), 'labels': f.get('objects'), **f} for f in _dicts(whole['frames'])] if whole else _dicts(d if isinstance(d, list) else [d])
+    if not any('poly2d' in o or isinstance(o.get('rle'), dict) for f in frames for o in _dicts(f.get('labels'))): return None
     def area(o):
-        parts = _dicts(o.get('poly2d')) or [dict(vertices=[p[:2] for p in o.get('poly2d') or ()], types=''.join(str(p[2]) for p in o.get('poly2d') or () if len(p) > 2))]
-        if any('C' in str(p.get('types')) for p in parts):
-            raise BadImage(file, f"has a curved outline ({o.get('category')}), and straight ones are read", "take BDD100K's masks (bitmasks, or labels in PNG)")
-        closed = [p['vertices'] for p in parts if p.get('closed', True) and p['vertices']]
-        return [Area(str(o.get('category')), [v]) for v in closed] or [Area(str(o.get('category')), kind='lane or box')]
-    return (Record(str(f.get('name')), None, [a for o in _dicts(f.get('labels')) for a in area(o)]) for f in frames if 'name' in f)
+        name,points = str(o.get('category')),o.get('poly2d') or ()
+        if not points and isinstance(o.get('rle'), dict): return [Area(name, runs=o['rle'])]
+        parts = _dicts(points) or [dict(vertices=[p[:2] for p in points], types=''.join(str(p[2]) for p in points if len(p) > 2), closed=not name.startswith('lane'))]
+        closed = [p for p in parts if p.get('closed', True) and p['vertices']]
+        if any('C' in str(p.get('types')) for p in closed):
+            raise BadImage(file, f"has a curved outline ({name}), and straight ones are read", "take BDD100K's masks (bitmasks, or labels in PNG)")
+        return [Area(name, [p['vertices']]) for p in closed] or [Area(name, kind='lane or box')]
+    return (Record(str(f['name']), None, [a for o in _dicts(f.get('labels')) for a in area(o)]) for f in frames if f.get('name'))
 
 def _city(file, d):
     "India Driving's and Cityscapes' outlines: a file for each photograph."
@@ -66,25 +69,36 @@ def _labelbox(file, d):
     rows = [o for o in _dicts(d if isinstance(d, list) else [d]) if 'data_row' in o or {'Label', 'External ID'} <= o.keys()]
     if not rows: return None
     def record(o):
-        if 'data_row' not in o: found = _dicts((o['Label'] if isinstance(o['Label'], dict) else {}).get('objects'))
-        else: found = [x for p in o.get('projects', {}).values() for l in _dicts(p.get('labels')) for x in _dicts((l.get('annotations') or {}).get('objects'))]
-        if any('instanceURI' in x or 'url' in (x.get('mask') or {}) for x in found): raise BadImage(file, *_labelbox_masks)
+        about = o.get('data_row') or {}
+        photo = str(about.get('external_id') or o.get('External ID') or about.get('global_key') or str(about.get('row_data') or None).split('?')[0])
+        if 'data_row' in o: labels = [l.get('annotations') or {} for p in o.get('projects', {}).values() for l in _dicts(p.get('labels'))]
+        else: labels = [o['Label']] if isinstance(o.get('Label'), dict) else []
+        drawn = [x for l in labels if (x := _dicts(l.get('objects')))]
+        if len(drawn) > 1: raise BadImage(file, f"has {len(drawn)} labels of {photo}, as of several people", "export one label of each photograph")
+        found = sum(drawn, [])
+        if any({'mask', 'composite_mask', 'instanceURI'} & x.keys() and not {'polygon', 'bbox', 'bounding_box', 'point', 'line'} & x.keys() for x in found): raise BadImage(file, *_labelbox_masks)
         areas = [Area(str(x.get('title') or x.get('name')), [_pairs(x['polygon'])] if x.get('polygon') else [], x.get('annotation_kind', 'shape')) for x in found]
-        return Record(str((o.get('data_row') or {}).get('external_id') or o.get('External ID')), size_in(o.get('media_attributes') or {}), areas)
+        return Record(photo, size_in(o.get('media_attributes') or {}), areas)
     return map(record, rows)
 
 def _encord(file, d):
     "Encord's export: a list of tasks with units of data."
     tasks = [o for o in _dicts(d if isinstance(d, list) else [d]) if isinstance(o.get('data_units'), dict)]
     if not tasks: return None
-    def rings(o, w, h):
-        parts = o.get('polygon')
-        points = [parts[k] for k in sorted(parts, key=int)] if isinstance(parts, dict) else parts
-        return [[(p['x']*w, p['y']*h) for p in points]] if points else []
+    def areas(o, w, h):
+        name,kind,parts = str(o.get('name')),str(o.get('shape')),o.get('polygon') or []
+        if kind == 'bitmask': raise BadImage(file, f"has areas painted with Encord's brush ({name})", "export as COCO, or as masks in PNG")
+        points = _pairs([parts[k] for k in sorted(parts, key=int)] if isinstance(parts, dict) else parts)
+        whole = [[[*zip(*[iter(r)]*2)] for r in rings] for rings in o.get('polygons') or ()] # with holes
+        alike = lambda r: len(r) >= len(points) and all(abs(p-q) < .001 for a,b in zip(points, r) for p,q in zip(a, b))
+        if whole and points and not any(alike(r) for rings in whole for r in rings[:1]):
+            raise BadImage(file, f"has two outlines of one thing ({name}; polygon and polygons), which differ", "export it again, as COCO")
+        return [Area(name, [[(x*w, y*h) for x,y in r] for r in rings], kind) for rings in whole or [[points]*bool(points)]]
     def record(u):
-        size = size_in(u)
+        size,labels = size_in(u),u.get('labels') or {}
         if size is None: raise BadImage(file, f"gives no size for {u.get('data_title')}, and its corners are shares of it", "export it again")
-        return Record(str(u.get('data_title')), size, [Area(str(o.get('name')), rings(o, size[1], size[0]), str(o.get('shape'))) for o in _dicts((u.get('labels') or {}).get('objects'))])
+        if labels and not {'objects', 'classifications'} & labels.keys(): raise BadImage(file, f"has labels by frame of a video ({u.get('data_title')})", "export its frames as images")
+        return Record(str(u.get('data_title')), size, [a for o in _dicts(labels.get('objects')) for a in areas(o, size[1], size[0])])
     return (record(u) for t in tasks for u in t['data_units'].values())
 
 def _hasty(file, d):
@@ -119,9 +133,12 @@ def _via3(file, d):
     said = lambda k, v: (kinds.get(k, {}).get('options') or {}).get(str(v), v)
     drawn = [(m, {str(kinds.get(k, {}).get('aname') or k): said(k, v) for k,v in (m.get('av') or {}).items()}) for m in d['metadata'].values() if m.get('xy')]
     key = one_class(file, [a for _,a in drawn])
+    options = {str(v).strip() for k,o in kinds.items() if str(o.get('aname') or k) == key and o.get('type') != 1 for v in (o.get('options') or {}).values()}
     def area(m, a):
         (kind,*xy),name = m['xy'],str(a.get(key) or '').strip() if key else 'object'
         if not name: raise BadImage(file, f"has a region without its {key}", "give it one, or delete it")
+        if options and name not in options: raise BadImage(file, f"has a region whose {key} is {name}, wanted one of its options ({', '.join(sorted(options))})", "choose one of them")
+        if kind in (8, 9): raise BadImage(file, f"has an extreme rectangle or circle ({name})", "draw it as a rectangle, circle or polygon")
         if kind == 2: return Area(name, [list(zip(*[iter(corner(xy))]*2))])
         if kind in (3, 4): return Area(name, ellipse=(*xy[:2], xy[2], xy[-1], 0.))
         return Area(name, [xy] if kind == 7 else [], 'point or line')
@@ -137,7 +154,8 @@ def _qupath(file, d):
     if not any({'objectType', 'classification'} & {*(o.get('properties') or {})} for o in features):
         raise BadImage(file, "is GeoJSON, whose coordinates are places on earth and no pixels", "burn its areas into masks (rasterio.features.rasterize) and put these into masks/")
     def areas(o):
-        g,name = o.get('geometry') or {},((o.get('properties') or {}).get('classification') or {}).get('name')
+        g,said = o.get('geometry') or {},(o.get('properties') or {}).get('classification') or {}
+        name = said.get('name') or ': '.join(map(str, said.get('names') or ())) # a class below another
         parts = dict(Polygon=[g.get('coordinates')], MultiPolygon=g.get('coordinates')).get(g.get('type'), [[]])
         if not name: raise BadImage(file, "has an area without a class", "classify it in QuPath, or delete it")
         return [Area(str(name), rings, str(g.get('type'))) for rings in parts]

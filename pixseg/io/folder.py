@@ -79,12 +79,20 @@ def _camvid_names(form, rows):
     if known is None: return None
     return ClassNames(known.names, known.colors, void=known.void, origin="CamVid's, known by the names of its frames")
 
+_celeb = 'skin nose eye_g l_eye r_eye l_brow r_brow l_ear r_ear mouth u_lip l_lip hair hat ear_r neck_l neck cloth'.split()
+
+def _celeb_names(found, rows):
+    "CelebAMask-HQ's classes in the order in which its authors paint them, for brows lie in skin."
+    classes = getattr(found, 'classes', ())
+    home = all('CelebAMask-HQ-mask-anno' in p.parts for *_,m in rows for p in mask_files(m))
+    return ClassNames(tuple(o for o in _celeb if o in classes), origin="CelebAMask-HQ's authors, as its folder is called") if classes and home and {*classes} <= {*_celeb} else None
+
 def _listed_as(rows): return {o for name,img,_ in rows if isinstance(img, (str, Path)) for o in (name, Path(img).name, Path(img).stem)}
 
 def _known_names(root, found, rows, said, names, notes):
     "What is known about the classes: what was said, what stands in the folder, what its photographs' names tell, what was said for that case."
     files = getattr(found, 'texts', ())
-    told = class_names(said) or getattr(found, 'names', None) or find_names(root, files, _listed_as(rows), notes) or _camvid_names(found.form, rows) or class_names(names)
+    told = class_names(said) or getattr(found, 'names', None) or find_names(root, files, _listed_as(rows), notes) or _camvid_names(found.form, rows) or _celeb_names(found, rows) or class_names(names)
     return names_for(told, [p for *_,m in rows for p in mask_files(m)])
 
 def _from(names):

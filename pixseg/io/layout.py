@@ -578,9 +578,9 @@ def _colors_of(root, places):
 
 def _case(places):
     "What photograph and mask are called where each has a folder of its own, and what else is in all of them; `None` if they have not."
-    inside = {frozenset(os.path.splitext(o)[0] for o in p.folder.images) for p in places if p.folder.images}
-    if len(inside) != 1: return None
-    (stems,) = inside
+    inside = Counter(frozenset(os.path.splitext(o)[0] for o in p.folder.images) for p in places if p.folder.images)
+    stems = max(inside, key=inside.__getitem__, default=frozenset())
+    if 2*inside[stems] <= inside.total() or not all(o <= stems for o in inside): return None # a few may lack something
     said = {o:_meaning(o) for o in stems}
     masks = [o for o,m in said.items() if m.role == 'mask' and m.sure and m.rank < 2]
     others = [o for o,m in said.items() if m.role != 'mask']
@@ -825,12 +825,13 @@ def _misfits(items, kinds, place):
 def _place_of_mask(places, names, end):
     "A function that says where the mask of a photograph belongs."
     head,tail = names.affixes[0] if names.affixes and not names.each else ('', '')
+    said = {hit[0]:stem for stem,hit in names.masks.items() if hit and hit[1] == (head, tail)} # elsewhere, under the same name
     def place(item, kind):
         home = next((p for p in places if p.split == item.split), places[0])
         *above,name = item.name.split('/')
         if names.each: name = next(f"{a}{name}{b}" for a,b in names.each if _kind(a, b) == kind)
         elif kind: above.append(kind)
-        return '/'.join((*home.base, *above, f"{head}{name}{tail}{end}"))
+        return '/'.join((*home.base, *above, said.get(name, f"{head}{name}{tail}")+end))
     return place
 
 _versions = set('gt gts annotator annotators annot rater raters expert experts grader graders reader readers observer observers version versions v old new rev '
