@@ -24,7 +24,7 @@ from pixseg.io.files import PixsegWarning
 from pixseg.io.folder import find_labels, find_pairs, open_folder
 from pixseg.io.pairs import read_pair
 from pixseg.io.reading import DataSet
-from pixseg.io.shards import _opened, find_shards, index_file, Shard, write_shards
+from pixseg.io.shards import _opened, find_shards, index_file, photo_and_mask, Shard, write_shards
 from pixseg.io.split import MixedData, read_split, StreamData
 from pixseg.io.streets import draw_shards, draw_streets
 from pixseg.labels import CAMVID, PixsegError
@@ -432,3 +432,24 @@ def test_what_was_begun_with_larger_photographs_is_removed(tmp_path):
     (out/'train-000003.index.json').unlink()
     write_shards(out, {'train': [(n, [*s, 1]) for n, s in rows]}, make(5000), CAMVID, shard_mb=.03)
     assert sorted(p.name for p in out.glob('*.tar')) == ['train-000000.tar', 'train-000001.tar']
+
+
+@pytest.mark.parametrize('ends,said', [(['.png', '.labelIds.png'], ('.png', '.labelIds.png')), (['.tif', '.annotations.png'], ('.tif', '.annotations.png')),
+                                       (['.jpg', '.png'], ('.jpg', '.png')), (['.png', '.depth.png'], None), (['.tif', '.png'], None)])
+def test_which_picture_is_the_mask(ends, said): assert photo_and_mask(ends) == photo_and_mask(ends[::-1]) == said
+
+
+def test_shards_of_others_need_no_names(tmp_path):
+    rng = np.random.default_rng(0)
+    def data(a, kind):
+        b = io.BytesIO()
+        Image.fromarray(a.astype(np.uint8)).save(b, kind)
+        return b.getvalue()
+    with tarfile.open(tmp_path/'train-000.tar', 'w') as tar:
+        for i in range(4):
+            for end, b in (('.jpg', data(rng.integers(0, 255, (32, 32, 3)), 'jpeg')), ('.mask.png', data(rng.integers(0, 3, (32, 32)), 'png'))):
+                info = tarfile.TarInfo(f'{i}{end}')
+                info.size = len(b)
+                tar.addfile(info, io.BytesIO(b))
+    data = open_folder(tmp_path)
+    assert sum(map(len, data.splits.values())) == 4 and data.labels.n == 3

@@ -84,8 +84,9 @@ _celeb = 'skin nose eye_g l_eye r_eye l_brow r_brow l_ear r_ear mouth u_lip l_li
 def _celeb_names(found, rows):
     "CelebAMask-HQ's classes in the order in which its authors paint them, for brows lie in skin."
     classes = getattr(found, 'classes', ())
+    if not classes or not {*classes} <= {*_celeb}: return None
     home = all('CelebAMask-HQ-mask-anno' in p.parts for *_,m in rows for p in mask_files(m))
-    return ClassNames(tuple(o for o in _celeb if o in classes), origin="CelebAMask-HQ's authors, as its folder is called") if classes and home and {*classes} <= {*_celeb} else None
+    return ClassNames(tuple(o for o in _celeb if o in classes), origin="CelebAMask-HQ's authors, as its folder is called") if home else None
 
 def _listed_as(rows): return {o for name,img,_ in rows if isinstance(img, (str, Path)) for o in (name, Path(img).name, Path(img).stem)}
 

@@ -130,7 +130,7 @@ def _checked(m, data):
 def _plain(name): return name.removeprefix('./')
 
 # %% ../../nbs/io/shards.ipynb #5a18f0fa
-_mask_words = {'mask', 'masks', 'seg', 'segmentation', 'semantic', 'label', 'labels', 'annot', 'annotation', 'gt', 'target'}
+_mask_words = {'mask', 'masks', 'seg', 'segm', 'segmentation', 'semantic', 'label', 'labels', 'anno', 'annot', 'annotation', 'annotations', 'gt', 'target'}
 
 def _part(name):
     "The sample of a file, and the ending."
@@ -143,8 +143,8 @@ def photo_and_mask(
 )->tuple|None: # the photograph's and the mask's, `None` for one that is missing; `None` if it cannot be told
     "Which file of a sample is which."
     pictures = [e for e in ends if os.path.splitext('x'+e)[1].lower() in IMAGE_TYPES]
-    masks = [e for e in pictures if _mask_words & set(re.findall('[a-z]+', e.lower()))]
-    if not masks and len(pictures) == 2: masks = [e for e in pictures if e.lower() == '.png'] # not .depth.png
+    masks = [e for e in pictures if _mask_words & {o.lower() for o in re.findall('[A-Z]*[a-z]+|[A-Z]+', e)}] # labelIds
+    if not masks and len(pictures) == 2 and any(e.lower().endswith(('.jpg', '.jpeg')) for e in pictures): masks = [e for e in pictures if e.lower() == '.png'] # not .depth.png
     photos = [e for e in pictures if e not in masks]
     return (photos[0] if photos else None, masks[0] if masks else None) if max(len(photos), len(masks)) < 2 else None
 
