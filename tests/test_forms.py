@@ -1087,3 +1087,14 @@ def test_an_export_that_would_be_read_wrong_is_refused(tmp_path, d, why):
 def test_an_export_without_any_outline_is_no_background(tmp_path, d, kinds):
     "Boxes and lines alone would be photographs with nothing on them."
     with pytest.raises(PixsegError, match=f'nothing with an outline, only {kinds}: draw outlines'): export_pixels(tmp_path, d)
+
+
+def test_outlines_of_frames_that_recur(tmp_path):
+    "India Driving counts the frames of each folder anew; the outlines of gtFine/train/1 belong to leftImg8bit/train/1. A group of cars is cars."
+    for n,names in ((0, ('car', 'road')), (1, ('road', 'cargroup'))):
+        photo(tmp_path/f'leftImg8bit/train/{n}/frame7_leftImg8bit.png')
+        put(tmp_path/f'gtFine/train/{n}/frame7_gtFine_polygons.json', dict(imgWidth=W, imgHeight=H, objects=[dict(label=o, polygon=r) for o,r in zip(names, (CAR_RING, ROAD_RING))]))
+    a = find_annotations(tmp_path)
+    assert not a.problems and a.names.names == ('background', 'car', 'road')
+    at = {img.parent.name: mask.draw(SIZE) for _,img,mask in a.splits['train']}
+    assert {n: [int(m[10, 10]), int(m[10, 40]), int(m[40, 5])] for n,m in at.items()} == {'0': [1, 2, 0], '1': [2, 1, 0]}

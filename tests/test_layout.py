@@ -909,6 +909,44 @@ def test_an_ending_of_its_own_for_each_mask(tmp_path):
     assert len(open_folder(tmp_path).problems) > 0 # words may be classes
 
 
+@pytest.mark.parametrize('photo,mask', [('images/a{}.jpg', 'masks/a{}_jpg.rf.{}.png'), ('a{}.jpg', 'a{}_{}.png')])
+def test_an_ending_of_its_own_in_other_places(tmp_path, photo, mask):
+    "Roboflow's ending, and photographs and masks side by side; two photographs under such names are no pair."
+    ends = '0f3a91', 'b2c4d5', '77aa01', '9e8f7a'
+    for i, end in enumerate(ends):
+        draw(tmp_path/'a'/photo.format(i))
+        stripes(tmp_path/'a'/mask.format(i, end), *((0, 1, 2, 0) if i % 2 else (2, 1, 0, 0)))
+        for o in (f'b{i}.jpg', f'b{i}_{end}.jpg'): draw(tmp_path/'b'/o)
+    got, data = ids_of(tmp_path/'a')
+    assert got == {f'a{i}': [0, 1, 2, 0] if i % 2 else [2, 1, 0] for i in range(4)} and 'masks are called NAME_*' in data.notes
+    with pytest.raises(PixsegError, match='no masks'): open_folder(tmp_path/'b')
+
+
+def test_a_photograph_under_the_name_of_its_folder(tmp_path):
+    for i in range(4):
+        draw(tmp_path/f'c{i}/c{i}.jpg')
+        stripes(tmp_path/f'c{i}/mask.png', *((0, 1, 2, 0) if i % 2 else (2, 1, 0, 0)))
+    got, data = ids_of(tmp_path)
+    assert got == {f'c{i}': [0, 1, 2, 0] if i % 2 else [2, 1, 0] for i in range(4)} and 'NAME is the photograph and mask its mask, in a folder for each' in data.notes
+    (tmp_path/'c1/mask.png').unlink()
+    assert [(p.file, p.what) for p in open_folder(tmp_path).problems] == [('c1/c1.jpg', 'has no mask c1/mask.png')]
+
+
+def test_words_that_recur_in_folders_of_masks_are_classes(tmp_path):
+    "car.png and tree.png below each photograph's masks/ became one class; numbers and words that do not recur stay objects."
+    for i in range(3):
+        draw(tmp_path/f'a/c{i}/image.png')
+        draw(tmp_path/f'b/c{i}/image.png')
+        for k, o in enumerate(('car', 'tree')):
+            stripes(tmp_path/f'a/c{i}/masks/{o}.png', *(255*(j == k+i % 2) for j in range(4)))
+            stripes(tmp_path/f'b/c{i}/masks/{k}.png', *(255*(j == k) for j in range(4)))
+    stripes(tmp_path/'a/c0/masks/hat.png', 0, 0, 0, 255)
+    got, data = ids_of(tmp_path/'a')
+    assert data.labels.names == ('background', 'car', 'hat', 'tree') and any('so taken for classes' in o for o in data.notes)
+    assert got == {'c0/image': [1, 3, 0, 2], 'c1/image': [0, 1, 3, 0], 'c2/image': [1, 3, 0]}
+    assert open_folder(tmp_path/'b').labels.names == ('background', 'object')
+
+
 def test_zeros_before_numbers(tmp_path):
     for i in range(1, 13):
         draw(tmp_path/f'images/{i}.jpg')

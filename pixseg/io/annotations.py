@@ -167,6 +167,8 @@ def find(self:Photos,
     most = max((same(p) for p,_ in fit), default=0)
     for rule in (lambda p,o: same(p) == most, lambda p,o: there(p) == split, lambda p,o: o[2].is_relative_to(near)):
         if len(fit) > 1: fit = [f for f in fit if rule(*f)] or fit
+    beside = lambda o: len(os.path.commonprefix([p.parts[::-1] for p in (o[2].parent, near)])) # leftImg8bit/train/7 and gtFine/train/7
+    if len(fit) > 1 and (most := max(beside(o) for _,o in fit)): fit = [f for f in fit if beside(f[1]) == most]
     if not fit and self.more: return self.more.find(text, near, split)
     return fit[0][1] if len(fit) == 1 else None
 

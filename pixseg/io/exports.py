@@ -54,11 +54,14 @@ def _bdd(file, d):
         return [Area(name, [p['vertices']]) for p in closed] or [Area(name, kind='lane or box')]
     return (Record(str(f['name']), None, [a for o in _dicts(f.get('labels')) for a in area(o)]) for f in frames if f.get('name'))
 
+_grouped = 'person rider car truck bus caravan trailer train motorcycle bicycle'.split()
+
 def _city(file, d):
     "India Driving's and Cityscapes' outlines: a file for each photograph."
     if not (isinstance(d, dict) and 'imgHeight' in d and isinstance(d.get('objects'), list)): return None
     stem = file.stem.removesuffix('_polygons').rpartition('_')[0] or file.stem
-    areas = [Area(str(o.get('label')), [o['polygon']] if o.get('polygon') else []) for o in _dicts(d['objects']) if not o.get('deleted')]
+    one = lambda name: name.removesuffix('group') if name.removesuffix('group') in _grouped else name
+    areas = [Area(one(str(o.get('label'))), [o['polygon']] if o.get('polygon') else []) for o in _dicts(d['objects']) if not o.get('deleted')]
     return iter([Record(f'{stem}_leftImg8bit', size_in(d, 'imgHeight', 'imgWidth'), areas)])
 
 # %% ../../nbs/io/exports.ipynb #dba0ce03

@@ -355,7 +355,7 @@ def _cut_numbers(photos, masks, n):
 def _cut_endings(photos, masks):
     "The cut where every mask has an ending of its own, `x_0f3a91`; `None` unless each photograph has one mask, and each mask one photograph."
     found = {o:_around(o, photos, False) for o in masks}
-    own = [hit for hit in found.values() if hit and re.fullmatch(r'[_\-. ](?=.*\d)[\w\-]{4,}', hit[1][1])]
+    own = [hit for hit in found.values() if hit and re.fullmatch(r'[_\-. ](?=.*\d)[\w\-.]{4,}', hit[1][1])]
     if not len({core for core,_ in own}) == len(own) == len(photos) == len(masks): return None
     return _Names(((), ()), {o:(hit[0], ('', '_*')) for o,hit in found.items()}, (('', '_*'),))
 
@@ -500,6 +500,11 @@ def _objects(photos, masks):
     alone = all(len(o) == 1 and k[1] for k,o in ps.items())
     return (ps, ms) if alone and ps.keys() & ms.keys() else None
 
+def _words_recur(ms):
+    "Whether the masks of several photographs are called alike, by words that may be classes: `car` and `tree`."
+    n = Counter(f.core for o in ms.values() for f in o)
+    return sum(k > 1 for k in n.values()) > 1 and not any(re.search(r'\d', o) or not re.search(r'[^\W_]{2}', o) or _sure(o).role for o in n)
+
 class _Item(NamedTuple):
     "A photograph with what was found for it, or masks without one."
     split:str
@@ -511,7 +516,7 @@ class _Item(NamedTuple):
 
 def _name(f, how, key):
     "The name of a pair."
-    if how == 'objects' and f.rest[-1] == f.core: return '/'.join(f.rest)
+    if how in ('objects', 'named', 'own') and f.rest[-1] == f.core: return '/'.join(f.rest)
     return '/'.join((*(key[1] if how == 'shared' else f.rest), f.core))
 
 # %% ../../nbs/io/layout.ipynb #cc19cd59
@@ -522,9 +527,13 @@ def _may_be_classes(root, a, b):
 def _items(root, photos, masks, wild, below, near, notes):
     "Everything that was found, and the reading."
     how,ps,ms,n = _pair_up(photos, masks, wild, below, near)
-    if not n and not near and (found := _objects(photos, masks)):
-        ps,ms,how = found[0],{k:[f._replace(kind=f.path) for f in o] for k,o in found[1].items()},'objects'
-        notes.append("a photograph has many masks in its folder: taken for one object each, all of one class")
+    if not n and near and len({f.core for f in masks}) == 1 and (found := _objects(photos, masks)): (ps,ms),how = found,'own'
+    elif not n and not near and (found := _objects(photos, masks)):
+        ps,ms = found
+        how = 'named' if _words_recur(ms) else 'objects'
+        ms = {k:[f._replace(kind=f.core if how == 'named' else f.path) for f in o] for k,o in ms.items()}
+        notes.append("a photograph has many masks in its folder: "+("called alike in several folders, so taken for classes" if how == 'named' else
+                                                                     "taken for one object each, all of one class"))
     elif not n and not near: _refuse_twice(root, photos, masks)
     kinds = sorted({'/'.join(f.rest) for f in masks})
     if how == 'flat' and below and len(kinds) > 1 and not any(f.kind for f in masks) and len({f.rest for f in photos}) == 1: raise PixsegError(_may_be_classes(root, *(o+'/' for o in kinds[:2])))
@@ -558,7 +567,8 @@ def _apart(stems):
         often = {a for a,n in counts.items() if _affix_rank(a) == 4 and n > 1 and 2*n >= base and word(a)}
         masks = {o for o,a in found.items() if _affix_rank(a) not in (4, 9) or a in often}
         if masks: return masks | {o for o in stems-masks if (hit := _around(o, masks, False)) and _second.fullmatch(hit[1][1])}
-    return set()
+    masks = {o for o in stems if _around(o, stems, False)}
+    return masks if masks and _cut_endings(stems-masks, masks) else set()
 
 def _twins(places):
     "Whether every name is there twice, as a JPEG and as something else."
@@ -576,9 +586,14 @@ def _colors_of(root, places):
             with Image.open(Path(root, f)) as im: yield len(im.getcolors(255) or range(256))
         except (OSError, ValueError): yield 256
 
+def _case_stem(p, file):
+    "A file's name without its ending, or NAME if it is that of its folder."
+    stem = os.path.splitext(file)[0]
+    return 'NAME' if p.folder.parts[-1:] == (stem,) else stem
+
 def _case(places):
     "What photograph and mask are called where each has a folder of its own, and what else is in all of them; `None` if they have not."
-    inside = Counter(frozenset(os.path.splitext(o)[0] for o in p.folder.images) for p in places if p.folder.images)
+    inside = Counter(frozenset(_case_stem(p, o) for o in p.folder.images) for p in places if p.folder.images)
     stems = max(inside, key=inside.__getitem__, default=frozenset())
     if 2*inside[stems] <= inside.total() or not all(o <= stems for o in inside): return None # a few may lack something
     said = {o:_meaning(o) for o in stems}
@@ -591,7 +606,7 @@ def _divide(root, places, notes):
     "Folders with photographs and masks as folders of photographs and folders of masks; `None` if there are no masks."
     nfc = lambda name: unicodedata.normalize('NFC', os.path.splitext(name)[0])
     if case := _case(places):
-        only = lambda p,stem: p._replace(folder=p.folder._replace(images=[o for o in p.folder.images if os.path.splitext(o)[0] == stem]))
+        only = lambda p,stem: p._replace(folder=p.folder._replace(images=[o for o in p.folder.images if _case_stem(p, o) == stem]))
         notes.append(f"{case[0]} is the photograph and {case[1]} its mask, in a folder for each"+f"; {', '.join(case[2])} passed over"*bool(case[2]))
         return [only(p, case[0]) for p in places],[only(p, case[1])._replace(role='mask') for p in places]
     twins = _twins(places)
@@ -822,13 +837,14 @@ def _misfits(items, kinds, place):
         if o.photo: out += [Problem(o.photo, f"has no mask {place(o, k)}", "add the mask, or remove the photograph") for k in lost]
     return out+[Problem(o.masks[0].path, "is a mask without a photograph", "add the photograph, or remove the mask") for o in items if not o.photo]
 
-def _place_of_mask(places, names, end):
-    "A function that says where the mask of a photograph belongs."
+def _place_of_mask(places, names, end, own=''):
+    "A function that says where the mask of a photograph belongs; `own`: what it is called in the folder of each."
     head,tail = names.affixes[0] if names.affixes and not names.each else ('', '')
     said = {hit[0]:stem for stem,hit in names.masks.items() if hit and hit[1] == (head, tail)} # elsewhere, under the same name
     def place(item, kind):
         home = next((p for p in places if p.split == item.split), places[0])
-        *above,name = item.name.split('/')
+        *above,name = item.photo.split('/') if own and item.photo else item.name.split('/')
+        if own: return '/'.join((*above, own))
         if names.each: name = next(f"{a}{name}{b}" for a,b in names.each if _kind(a, b) == kind)
         elif kind: above.append(kind)
         return '/'.join((*home.base, *above, said.get(name, f"{head}{name}{tail}")+end))
@@ -912,7 +928,7 @@ def _settle(root, items, what, masks, wild, texts, notes):
     kinds = tuple(sorted({f.kind for o in items for f in o.masks}-{''})) if how != 'objects' else ()
     _refuse_versions(root, kinds, items)
     if kinds: notes.append(f"a pair has {len(kinds)} mask files, one for each of {', '.join(kinds)}")
-    place = _place_of_mask(masks, names, end)
+    place = _place_of_mask(masks, names, end, next((o for p in masks for o in p.folder.images), '') if how == 'own' else '')
     def mask(o):
         first = {}
         for f in o.masks: first.setdefault(f.kind, Path(root, f.path))
