@@ -1337,6 +1337,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'pixseg.io.exports._pairs': ('io/exports.html#_pairs', 'pixseg/io/exports.py'),
                                    'pixseg.io.exports._qupath': ('io/exports.html#_qupath', 'pixseg/io/exports.py'),
                                    'pixseg.io.exports._refuse_known': ('io/exports.html#_refuse_known', 'pixseg/io/exports.py'),
+                                   'pixseg.io.exports._said': ('io/exports.html#_said', 'pixseg/io/exports.py'),
                                    'pixseg.io.exports._via3': ('io/exports.html#_via3', 'pixseg/io/exports.py'),
                                    'pixseg.io.exports.read_exports': ('io/exports.html#read_exports', 'pixseg/io/exports.py')},
             'pixseg.io.files': { 'pixseg.io.files.PixsegWarning': ('io/files.html#pixsegwarning', 'pixseg/io/files.py'),

@@ -1098,3 +1098,21 @@ def test_outlines_of_frames_that_recur(tmp_path):
     assert not a.problems and a.names.names == ('background', 'car', 'road')
     at = {img.parent.name: mask.draw(SIZE) for _,img,mask in a.splits['train']}
     assert {n: [int(m[10, 10]), int(m[10, 40]), int(m[40, 5])] for n,m in at.items()} == {'0': [1, 2, 0], '1': [2, 1, 0]}
+
+
+def test_what_nobody_has_labelled_is_no_background(tmp_path):
+    "Labelbox lists all photographs; those that wait or were skipped teach nothing."
+    for o in 'abc': photo(tmp_path/f'{o}.jpg')
+    put(tmp_path/'export.json', [labelbox([both(outlined)], external_id='a.jpg'), labelbox([[]], external_id='b.jpg'), labelbox([], external_id='c.jpg')])
+    found = find_annotations(tmp_path)
+    assert sorted(name for rows in found.splits.values() for name, *_ in rows) == ['a', 'b'] and any('1 photograph without annotations left out' in o for o in found.notes)
+    put(tmp_path/'export.json', [{'External ID': 'a.jpg', 'Label': 'Skip'}])
+    with pytest.raises(PixsegError, match='no photograph is labelled'): find_annotations(tmp_path)
+
+
+@pytest.mark.parametrize('d', [[dict(data_row=5, projects=dict(p=dict(labels=[{}])))], dict(items=[dict(id='a', image=5)], categories=dict(label=None)), [dict(data_units=dict(a=5))],
+                               dict(project={}, metadata={'1': dict(vid='1', xy=[2, 5], av={'1': 'car'})}, file={'1': dict(fname='a.jpg')})])
+def test_an_odd_export_is_refused_by_its_name(tmp_path, d):
+    photo(tmp_path/'a.jpg')
+    put(tmp_path/'export.json', d)
+    with pytest.raises(PixsegError, match='export.json resembles an export of'): find_annotations(tmp_path)

@@ -266,7 +266,6 @@ def _order_of(areas, box):
     edges = {o: int((a[1:] != a[:-1]).sum()+(a[:, 1:] != a[:, :-1]).sum()) for o,a in areas.items()}
     return next((o for o,other in ('FC', 'CF') if 2*edges[o] < edges[other]), None)
 
-
 # %% ../../nbs/io/annotations.ipynb #2b44e158
 def _coco_area(found, entry, name, a, order='F'):
     "One annotation's area."
@@ -665,7 +664,6 @@ def _run_tables(tree):
     if refused and not tables: raise refused[0]
     return tables,[f"passed over: {e}" for e in refused]
 
-
 # %% ../../nbs/io/annotations.ipynb #4d10749d
 def _photo_column(head, rows, runs, photos):
     "The column that names photographs, and whether a class follows the name in it."
@@ -715,7 +713,6 @@ def _rows(tables, p, head, lines, runs, photos):
         if both and '_' in photo: photo,label = photo.rsplit('_', 1)
         out.append((p, photo.strip(), label and label.strip(), r[i].strip() if _full(r[i]) else ''))
     return out,notes
-
 
 # %% ../../nbs/io/annotations.ipynb #dc83f382
 def _run_names(rows):
@@ -879,7 +876,6 @@ def _studio_pages(p, fields, areas):
     if more or not all(isinstance(i, int) and 0 <= i < len(pages) for i in numbers):
         raise BadImage(p, f"has a list of photographs in a task ({k}), and areas that do not say which of them they are of (item_index)", "make a task of each photograph")
     return [(text, [o for o,i in zip(areas, numbers) if i == page]) for page,text in enumerate(_studio_fields(dict(enumerate(pages))).values())]
-
 
 # %% ../../nbs/io/annotations.ipynb #11855100
 def read_studio(

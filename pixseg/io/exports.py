@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from .annotations import Entry, Found, Tree, coco_runs, leave_out, one_class, size_in, split_of
 from .images import BadImage
 from .shapes import ring
+from ..labels import PixsegError
 
 # %% ../../nbs/io/exports.ipynb #0fb4bb39
 class Area(NamedTuple):
@@ -71,10 +72,12 @@ def _labelbox(file, d):
     "Labelbox's export, a line or a list element for each photograph."
     rows = [o for o in _dicts(d if isinstance(d, list) else [d]) if 'data_row' in o or {'Label', 'External ID'} <= o.keys()]
     if not rows: return None
+    projects = lambda o: (o.get('projects') or {}).values()
+    done = lambda o: any(_dicts(p.get('labels')) for p in projects(o)) if 'data_row' in o else isinstance(o.get('Label'), dict) # not skipped, not waiting
     def record(o):
         about = o.get('data_row') or {}
         photo = str(about.get('external_id') or o.get('External ID') or about.get('global_key') or str(about.get('row_data') or None).split('?')[0])
-        if 'data_row' in o: labels = [l.get('annotations') or {} for p in o.get('projects', {}).values() for l in _dicts(p.get('labels'))]
+        if 'data_row' in o: labels = [l.get('annotations') or {} for p in projects(o) for l in _dicts(p.get('labels'))]
         else: labels = [o['Label']] if isinstance(o.get('Label'), dict) else []
         drawn = [x for l in labels if (x := _dicts(l.get('objects')))]
         if len(drawn) > 1: raise BadImage(file, f"has {len(drawn)} labels of {photo}, as of several people", "export one label of each photograph")
@@ -82,7 +85,7 @@ def _labelbox(file, d):
         if any({'mask', 'composite_mask', 'instanceURI'} & x.keys() and not {'polygon', 'bbox', 'bounding_box', 'point', 'line'} & x.keys() for x in found): raise BadImage(file, *_labelbox_masks)
         areas = [Area(str(x.get('title') or x.get('name')), [_pairs(x['polygon'])] if x.get('polygon') else [], x.get('annotation_kind', 'shape')) for x in found]
         return Record(photo, size_in(o.get('media_attributes') or {}), areas)
-    return map(record, rows)
+    return (record(o) for o in rows if done(o))
 
 def _encord(file, d):
     "Encord's export: a list of tasks with units of data."
@@ -178,12 +181,19 @@ def _refuse_known(file, d):
         raise BadImage(file, "is of Segment Anything's data (SA-1B), whose areas have no classes", "label them, or take another data set")
 
 # %% ../../nbs/io/exports.ipynb #088ded19
+def _said(file, name, d):
+    "What a file says of its photographs; `None` if it is another tool's. Raises `BadImage`, which names the file."
+    try: return None if (records := TOOLS[name].records(file, d)) is None else list(records)
+    except PixsegError: raise
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as e:
+        raise BadImage(file, f"resembles an export of {name}, but cannot be followed ({type(e).__name__}: {e})", "export it again") from None
+
 def read_exports(
     tree:Tree, # a folder's files
     photos:Any=None, # not needed
 )->Found|None: # `None`: no file of these tools there
     "What files of `TOOLS` in a folder say. Raises `PixsegError` for several tools, and for what has no pixels."
-    read = [(p, name, records) for p,d in tree.jsons for name,tool in TOOLS.items() if (records := tool.records(p, d)) is not None]
+    read = [(p, name, records) for p,d in tree.jsons for name in TOOLS if (records := _said(p, name, d)) is not None]
     if not read:
         for p,d in tree.jsons: _refuse_known(p, d)
         return None
@@ -194,6 +204,7 @@ def read_exports(
         for photo,size,areas in records:
             found.entries.append(entry := Entry(p, photo, split_of(tree.rel(p)), size, []))
             for a in areas: _add(found, entry, a, left)
+    if not found.entries: raise BadImage(file, f"is an export of {name} in which no photograph is labelled", "label some, and export again")
     found.names = sorted({a[0] for e in found.entries for a in e.areas})
     return leave_out(found, left, name)
 
